@@ -1,0 +1,30 @@
+"""Settings of DRHT: Yang et al., "Image Correction via Deep Reciprocating HDR Transformation", CVPR 2018, arXiv 1804.04371."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PAPER_WIDTH = 64
+
+
+@dataclass(frozen=True)
+class DRHTConfig:
+    """The size of both networks and the constants between them. The defaults are the paper's size."""
+
+    width: int = PAPER_WIDTH  # channels of the first block; every other block is a fixed multiple of it
+    working_size: int = 362  # the networks see pictures of about working_size**2 pixels (the paper trains on 256 x 512)
+    alpha: float = 1 / 30  # HDR in the LDR domain is alpha * H**gamma, so that H up to 30**2.2 stays below 1
+    gamma: float = 1 / 2.2
+    log_offset: float = 1 / 255  # network 2 reads log(H + log_offset)
+    global_context: bool = False  # not in the paper's figure: the mean of the latent map is added back to every cell of it
+
+    def __post_init__(self) -> None:
+        if self.width < 4:
+            raise ValueError(f"width must be at least 4, not {self.width}")
+        if self.working_size < 64:
+            raise ValueError(f"working_size must be at least 64, not {self.working_size}")
+
+    @property
+    def is_paper_size(self) -> bool:
+        """Whether both networks have as many channels as in the paper."""
+        return self.width == PAPER_WIDTH
