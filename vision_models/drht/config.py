@@ -1,8 +1,13 @@
-"""Settings of DRHT: Yang et al., "Image Correction via Deep Reciprocating HDR Transformation", CVPR 2018, arXiv 1804.04371."""
+"""Settings of DRHT.
+
+Yang et al., "Image Correction via Deep Reciprocating HDR Transformation", CVPR 2018, arXiv 1804.04371.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from vision_models.hub import Weights
 
 PAPER_WIDTH = 64
 
@@ -16,7 +21,9 @@ class DRHTConfig:
     alpha: float = 1 / 30  # HDR in the LDR domain is alpha * H**gamma, so that H up to 30**2.2 stays below 1
     gamma: float = 1 / 2.2
     log_offset: float = 1 / 255  # network 2 reads log(H + log_offset)
-    global_context: bool = False  # not in the paper's figure: the mean of the latent map is added back to every cell of it
+    global_context: bool = (
+        False  # not in the paper's figure: the mean of the latent map is added back to every cell of it
+    )
 
     def __post_init__(self) -> None:
         if self.width < 4:
@@ -28,3 +35,14 @@ class DRHTConfig:
     def is_paper_size(self) -> bool:
         """Whether both networks have as many channels as in the paper."""
         return self.width == PAPER_WIDTH
+
+
+WEIGHTS = Weights(
+    name="drht-compact",
+    filename="drht/drht-compact.safetensors",
+    sha256="e07cffcbc5d4ed952e0d340e28dec408d14d973fa8f6f57e27e35e706b907535",
+    license="Apache-2.0",
+    paper="https://arxiv.org/abs/1804.04371",
+    bundled="drht/weights/drht-compact.safetensors",
+    card="drht/MODEL_CARD.md",
+)

@@ -1,7 +1,8 @@
 """Training triplets for DRHT, rendered on the fly: an LDR photo, its HDR scene, and the LDR picture it should become.
 
-The paper's triplets come from HDR panoramas, with the LDR ground truth retouched by hand in Photoshop. No retoucher took
-part here: the ground truth is an exposure fusion (Mertens, Kautz, Van Reeth, "Exposure Fusion", 2007) of clean renders.
+The paper's triplets come from HDR panoramas, with the LDR ground truth retouched by hand in Photoshop. No retoucher
+took part here: the ground truth is an exposure fusion (Mertens, Kautz, Van Reeth, "Exposure Fusion", 2007) of clean
+renders.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from vision_models.photos import read_radiance
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]  # float32 throughout; NumPy's type hints lose the precision in arithmetic
 Curve = Callable[[Floats], Floats]
 
 MIDDLE_GREY = 0.18  # every scene is scaled to this geometric-mean luminance
@@ -34,18 +35,22 @@ def split_scenes(folder: Path) -> tuple[list[Path], list[Path]]:
     scenes = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".hdr", ".exr"})
     if len(scenes) < HELD_OUT_EVERY:
         raise ValueError(f"{folder} holds {len(scenes)} .hdr or .exr panoramas; at least {HELD_OUT_EVERY} are needed.")
-    held_out = scenes[:: HELD_OUT_EVERY]
+    held_out = scenes[::HELD_OUT_EVERY]
     return [scene for scene in scenes if scene not in held_out], held_out
 
 
-def perspective(panorama: Floats, size: tuple[int, int], fov: float, yaw: float, pitch: float = 0.0, roll: float = 0.0) -> Floats:
+def perspective(
+    panorama: Floats, size: tuple[int, int], fov: float, yaw: float, pitch: float = 0.0, roll: float = 0.0
+) -> Floats:
     """Look into an equirectangular panorama.
 
     Args:
         panorama: HxWx3.
         size: (height, width) of the view in pixels.
         fov: angle across the longer side, in degrees.
-        yaw, pitch, roll: direction of the camera, in degrees.
+        yaw: Turn to the right, in degrees.
+        pitch: Tilt down, in degrees.
+        roll: Turn about the line of sight, in degrees.
     """
     height, width = size
     focal = max(size) / 2 / np.tan(np.radians(fov) / 2)
@@ -103,7 +108,7 @@ def radiance_from_photo(photo: NDArray[np.uint8], rng: np.random.Generator) -> F
 
 
 def random_curve(rng: np.random.Generator) -> Curve:
-    """A camera's curve: half of them plain gamma, half sigmoids as in Eilertsen et al., "HDR image reconstruction", 2017."""
+    """A camera's curve: plain gamma, or one of the sigmoids of Eilertsen et al., "HDR image reconstruction", 2017."""
     if rng.random() < 0.5:
         return gamma_curve
     n = np.float32(np.clip(rng.normal(0.9, 0.1), 0.6, 1.2))
@@ -126,8 +131,8 @@ def take_photo(radiance: Floats, ev: float, curve: Curve, rng: np.random.Generat
         exposed = exposed + deviation * rng.standard_normal(exposed.shape, dtype=np.float32)
     photo = to_uint8(curve(np.clip(exposed, 0, 1).astype(np.float32)))
     if rng.random() < 0.6:
-        _, jpeg = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 99))])
-        photo = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+        _, jpeg = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 99))])
+        return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB), np.uint8)
     return photo
 
 
@@ -137,7 +142,7 @@ def random_ev(rng: np.random.Generator) -> float:
 
 
 @dataclass(frozen=True)
-class Triplets(IterableDataset):
+class Triplets(IterableDataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     """An endless, seeded stream of groups of triplets: one scene seen at several exposures.
 
     Yields (photos, radiance, fused): float32 tensors of shape (exposures, 3, size, size), (3, size, size) and
@@ -183,7 +188,7 @@ class Triplets(IterableDataset):
             crop = self._photo_crop(rng)
             if crop is not None:
                 return radiance_from_photo(crop, rng)
-        panorama = self.panoramas[rng.integers(len(self.panoramas))]
+        panorama = self.panoramas[int(rng.integers(len(self.panoramas)))]
         return perspective(
             panorama,
             (self.size, self.size),
@@ -195,7 +200,7 @@ class Triplets(IterableDataset):
 
     def _photo_crop(self, rng: np.random.Generator) -> NDArray[np.uint8] | None:
         """A random square of a random photo; None when the photo is itself badly exposed."""
-        photo = cv2.imread(str(self.photos[rng.integers(len(self.photos))]), cv2.IMREAD_COLOR_RGB)
+        photo = cv2.imread(str(self.photos[int(rng.integers(len(self.photos)))]), cv2.IMREAD_COLOR_RGB)
         if photo is None or min(photo.shape[:2]) < 64:
             return None
         side = int(min(photo.shape[:2]) * rng.uniform(0.6, 1.0))
@@ -218,8 +223,10 @@ def load_panoramas(paths: Sequence[Path]) -> list[Floats]:
     return [read_radiance(path) for path in paths]
 
 
-def batches(groups: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Collate groups: every exposure of a scene gets the scene's own radiance and ground truth. Each is (B, 3, H, W)."""
+def batches(
+    groups: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor]],
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Collate groups: every photo gets its scene's radiance and ground truth. Each is (B, 3, H, W)."""
     photos = torch.cat([photos for photos, _, _ in groups])
     radiance = torch.cat([radiance.expand(len(photos), -1, -1, -1) for photos, radiance, _ in groups])
     fused = torch.cat([fused.expand(len(photos), -1, -1, -1) for photos, _, fused in groups])

@@ -1,7 +1,7 @@
 """The two networks of DRHT and the two domain conversions between them.
 
-Yang, Xu, Song, Zhang, Wei, Lau, "Image Correction via Deep Reciprocating HDR Transformation", CVPR 2018, arXiv 1804.04371.
-An LDR photo goes to the HDR domain and comes back with the details that the HDR domain can hold:
+Yang, Xu, Song, Zhang, Wei, Lau, "Image Correction via Deep Reciprocating HDR Transformation", CVPR
+2018, arXiv 1804.04371. An LDR photo goes to the HDR domain and comes back with the details that domain can hold:
 
     x --[HDR estimation]--> alpha * H^gamma --> H --> log(H + 1/255) --[LDR correction]--> corrected x
 
@@ -80,7 +80,9 @@ class AutoEncoder(nn.Module):
             ]
         )
         self.latent = _convolution(4 * w, 8 * w, kernel=3, stride=2)  # (B, 512, H/32, W/32)
-        self.context = nn.Sequential(nn.Linear(8 * w, 8 * w), nn.ELU(), nn.Linear(8 * w, 8 * w)) if global_context else None
+        self.context = (
+            nn.Sequential(nn.Linear(8 * w, 8 * w), nn.ELU(), nn.Linear(8 * w, 8 * w)) if global_context else None
+        )
         self.decoder = nn.ModuleList(
             [
                 _deconvolution(8 * w, 4 * w, kernel=3),  # (B, 256, H/16, W/16)
@@ -91,8 +93,8 @@ class AutoEncoder(nn.Module):
             ]
         )
         self.output = nn.Conv2d(w, 3, kernel_size=3, padding=1)
-        nn.init.zeros_(self.output.weight)  # training starts from the skip alone
-        nn.init.zeros_(self.output.bias)
+        for parameter in self.output.parameters():
+            nn.init.zeros_(parameter)  # training starts from the skip alone
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) to (B, 3, H, W); H and W are multiples of 32."""
@@ -126,7 +128,7 @@ class DRHT(nn.Module):
         if photo.shape[-1] % STRIDE or photo.shape[-2] % STRIDE:
             raise ValueError(f"height and width must be multiples of {STRIDE}, got {tuple(photo.shape[-2:])}")
         config = self.config
-        # The conversions stay in float32 when the networks run in half precision: powers and logarithms need the digits.
+        # Conversions stay in float32 when the networks run in half precision: powers and logarithms need the digits.
         encoded = config.alpha * (photo + self.hdr_estimation(photo - 0.5).float())
         radiance = decode_radiance(encoded, config)
         corrected = encode_radiance(radiance, config) + self.ldr_correction(log_radiance(radiance, config)).float()

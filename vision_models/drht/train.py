@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from vision_models.drht.config import DRHTConfig
-from vision_models.drht.data import Triplets, batches, find_photos, load_panoramas, split_scenes
+from vision_models.drht.data import Floats, Triplets, batches, find_photos, load_panoramas, split_scenes
 from vision_models.drht.network import DRHT, Prediction, encode_radiance
 from vision_models.hub import save_tensors
 
@@ -41,18 +41,19 @@ class Recipe:
     frozen_norm: float = 0.2  # share of the run, its end, in which batch norm uses its running statistics
     hdr_weight: float = 0.3
     ssim_weight: float = 0.2
-    ema_decay: float = 0.998
+    ema_decay: float = 0.99
     photo_share: float = 0.4
     seed: int = 0
 
     @property
     def samples(self) -> int:
+        """How many LDR photos a run sees."""
         return sum(stage.samples for stage in self.stages)
 
 
 COMPACT = Recipe(
     config=DRHTConfig(width=24, working_size=256, global_context=True),
-    stages=(Stage(size=128, samples=36_000, batch=16), Stage(size=256, samples=8_000, batch=8)),
+    stages=(Stage(size=128, samples=36_000, batch=8), Stage(size=256, samples=4_000, batch=4)),
 )
 PAPER = Recipe(
     config=DRHTConfig(),
@@ -60,6 +61,9 @@ PAPER = Recipe(
     learning_rate=1e-3,
 )
 RECIPES = {"compact": COMPACT, "paper": PAPER}
+
+LOG_SECONDS = 30
+SAVE_SECONDS = 120
 
 
 def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
@@ -72,14 +76,18 @@ def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
     variance_a, variance_b = mean(a * a) - mean_a**2, mean(b * b) - mean_b**2
     covariance = mean(a * b) - mean_a * mean_b
     c1, c2 = 0.01**2, 0.03**2
-    return (((2 * mean_a * mean_b + c1) * (2 * covariance + c2)) / ((mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2))).mean()
+    return (
+        ((2 * mean_a * mean_b + c1) * (2 * covariance + c2))
+        / ((mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2))
+    ).mean()
 
 
 def loss(prediction: Prediction, radiance: Tensor, fused: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """The losses of the two networks, (HDR, LDR), as scalars.
 
     HDR: L1 where the paper has a squared error, in the paper's domain H^gamma; a squared error sees little but the sun.
-    LDR: the root mean squared error of every photo by itself, so that easy exposures count as much as hard ones, and SSIM.
+    LDR: the root mean squared error of each photo by itself, so that easy exposures count as much as hard ones, and
+    SSIM.
     """
     alpha = recipe.config.alpha
     hdr = (prediction.encoded - encode_radiance(radiance, recipe.config)).abs().mean() / alpha
@@ -97,88 +105,126 @@ def learning_rate(recipe: Recipe, seen: int) -> float:
     return recipe.learning_rate * (0.01 + 0.99 * cosine)
 
 
-def train(data: Path, out: Path, recipe: Recipe, *, photos: Path | None = None, device: str | None = None, workers: int = 1) -> Path:
-    """Train on a folder of HDR panoramas; run the same command again to resume.
+@dataclass
+class Run:
+    """A training run's state: everything that a checkpoint keeps."""
+
+    recipe: Recipe
+    device: torch.device
+    seen: int = 0  # photos
+    seconds: float = 0.0
+    network: DRHT = field(init=False)
+    average: DRHT = field(init=False)  # the exponential average of the network's weights, which is what ships
+    optimiser: torch.optim.Adam = field(init=False)
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(self.recipe.seed)
+        self.network = DRHT(self.recipe.config).to(self.device)
+        self.average = DRHT(self.recipe.config).to(self.device)
+        self.average.load_state_dict(self.network.state_dict())
+        self.optimiser = torch.optim.Adam(self.network.parameters())
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; an interrupted write leaves the former one in place."""
+        unfinished = path.with_suffix(".unfinished")
+        content = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "state": {"seen": self.seen, "seconds": self.seconds},
+        }
+        torch.save(content, unfinished)
+        unfinished.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        saved = torch.load(path, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(saved["network"])
+        self.average.load_state_dict(saved["average"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.seen, self.seconds = saved["state"]["seen"], saved["state"]["seconds"]
+
+    def step(self, photo: Tensor, radiance: Tensor, fused: Tensor) -> Tensor:
+        """Learn from one batch, each (B, 3, H, W). Returns both losses, (2,)."""
+        recipe = self.recipe
+        self.network.train()
+        if self.seen >= (1 - recipe.frozen_norm) * recipe.samples:
+            _freeze_norm(self.network)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(recipe, self.seen)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
+            prediction = self.network(photo)
+        hdr, ldr = loss(prediction, radiance, fused, recipe)
+        self.optimiser.zero_grad(set_to_none=True)
+        (recipe.hdr_weight * hdr + ldr).backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        _follow(self.average, self.network, recipe.ema_decay)
+        self.seen += len(photo)
+        return torch.stack([hdr.detach(), ldr.detach()])
+
+
+def train(
+    data: Path,
+    out: Path,
+    recipe: Recipe,
+    *,
+    photos: Path | None = None,
+    device: str | None = None,
+    workers: int = 1,
+    report: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Train on a folder of HDR panoramas; the same call again resumes.
 
     Args:
-        data: folder of .hdr or .exr panoramas; every sixth by name is left out.
-        out: folder for `checkpoint.pt`, `log.jsonl` and the finished `drht.safetensors`.
-        recipe: sizes, lengths, rates, seed.
-        photos: folder of ordinary photos that are made into further scenes.
+        data: Folder of .hdr or .exr panoramas; every sixth by name is left out.
+        out: Folder for `checkpoint.pt`, `log.jsonl`, `recipe.json` and the finished `drht.safetensors`.
+        recipe: Sizes, lengths, rates, seed.
+        photos: Folder of ordinary photos that are made into further scenes.
         device: "cpu" or "cuda"; the GPU when there is one.
-        workers: processes that render triplets.
+        workers: Processes that render triplets. With one, a resumed run sees exactly what it would have seen.
+        report: Told now and then how far the run is.
 
     Returns:
         The path of the weights.
     """
     torch.set_flush_denormal(True)  # dark photos fill the networks with denormals, which are 40 times slower on a CPU
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(recipe.seed)
-    network = DRHT(recipe.config).to(where, memory_format=torch.channels_last)
-    average = DRHT(recipe.config).to(where, memory_format=torch.channels_last)
-    average.load_state_dict(network.state_dict())
-    optimiser = torch.optim.Adam(network.parameters())
-    state = {"seen": 0, "seconds": 0.0}
+    run = Run(recipe, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
     checkpoint = out / "checkpoint.pt"
     if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=where, weights_only=True)
-        network.load_state_dict(saved["network"])
-        average.load_state_dict(saved["average"])
-        optimiser.load_state_dict(saved["optimiser"])
-        state = saved["state"]
-
-    def save() -> None:
-        parts = {"network": network, "average": average, "optimiser": optimiser}
-        torch.save({name: part.state_dict() for name, part in parts.items()} | {"state": state}, out / "checkpoint.new")
-        (out / "checkpoint.new").replace(checkpoint)
-
+        run.load(checkpoint)
     panoramas = load_panoramas(split_scenes(data)[0])
     photo_paths = find_photos(photos) if photos else []
-    started = saved_at = logged_at = time.monotonic() - state["seconds"]
-    sums = torch.zeros(2, device=where)
-    logged = 0
+
+    started = time.monotonic() - run.seconds
     saved_at = logged_at = time.monotonic()
-    for size, batch in _batches(recipe, panoramas, photo_paths, state["seen"], workers):
-        if state["seen"] >= (1 - recipe.frozen_norm) * recipe.samples:
-            _freeze_norm(network)
-        else:
-            network.train()
-        photo, radiance, fused = (part.to(where, non_blocking=True, memory_format=torch.channels_last) for part in batch)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, state["seen"])
-        with torch.autocast(where.type, dtype=torch.bfloat16, enabled=where.type == "cuda"):
-            prediction = network(photo)
-        hdr, ldr = loss(prediction, radiance, fused, recipe)
-        optimiser.zero_grad(set_to_none=True)
-        (recipe.hdr_weight * hdr + ldr).backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        _follow(average, network, recipe.ema_decay)
-        sums += torch.stack([hdr.detach(), ldr.detach()])
-        logged += 1
-        state["seen"] += len(photo)
-        state["seconds"] = time.monotonic() - started
-        if time.monotonic() - logged_at > 30:
-            line = {"seen": state["seen"], "seconds": round(state["seconds"]), "size": size}
-            line |= dict(zip(("hdr", "ldr"), (round(value, 4) for value in (sums / logged).tolist()), strict=True))
+    losses: list[Tensor] = []
+    for batch in _batches(recipe, panoramas, photo_paths, run.seen, workers):
+        losses.append(run.step(*(part.to(run.device, memory_format=torch.channels_last) for part in batch)))
+        now = time.monotonic()
+        run.seconds = now - started
+        if now - logged_at > LOG_SECONDS:
+            hdr, ldr = torch.stack(losses).mean(dim=0).tolist()
+            line = {"seen": run.seen, "seconds": round(run.seconds), "size": batch[0].shape[-1], "hdr": hdr, "ldr": ldr}
             with (out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
-            print(f"{state['seen']:>7} of {recipe.samples} photos  {size} px  hdr {line['hdr']:.4f}  ldr {line['ldr']:.4f}", flush=True)
-            sums.zero_()
-            logged, logged_at = 0, time.monotonic()
-        if time.monotonic() - saved_at > 120:
-            save()
-            saved_at = time.monotonic()
-    save()
+            report(f"{run.seen:>7} of {recipe.samples} photos   HDR loss {hdr:.4f}   LDR loss {ldr:.4f}")
+            losses, logged_at = [], now
+        if now - saved_at > SAVE_SECONDS:
+            run.save(checkpoint)
+            saved_at = now
+    run.save(checkpoint)
+    record = asdict(recipe) | {"seconds": round(run.seconds), "device": run.device.type}
+    (out / "recipe.json").write_text(json.dumps(record, indent=2) + "\n")
     weights = out / "drht.safetensors"
-    recipe_record = asdict(recipe) | {"seconds": round(state["seconds"]), "device": where.type}
-    save_tensors(weights, average.state_dict(), asdict(recipe.config))
-    (out / "recipe.json").write_text(json.dumps(recipe_record, indent=2) + "\n")
+    save_tensors(weights, run.average.state_dict(), asdict(recipe.config))
     return weights
 
 
-def _batches(recipe: Recipe, panoramas: list, photos: list[Path], seen: int, workers: int) -> Iterator[tuple[int, list[Tensor]]]:
+def _batches(
+    recipe: Recipe, panoramas: Sequence[Floats], photos: Sequence[Path], seen: int, workers: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """The batches that are still to come after `seen` photos, stage by stage."""
     first = 0
     for number, stage in enumerate(recipe.stages):
@@ -197,13 +243,19 @@ def _batches(recipe: Recipe, panoramas: list, photos: list[Path], seen: int, wor
             stop=groups,
             photo_share=recipe.photo_share,
         )
-        loader = DataLoader(triplets, stage.batch // recipe.exposures, num_workers=workers, collate_fn=batches, prefetch_factor=4 if workers else None)
-        for batch in loader:
-            yield stage.size, batch
+        yield from DataLoader(
+            triplets,
+            stage.batch // recipe.exposures,
+            num_workers=workers,
+            collate_fn=batches,
+            prefetch_factor=4 if workers else None,
+            # A forked process would have OpenCV's threads in name only, and hang.
+            multiprocessing_context="spawn" if workers else None,
+        )
 
 
 def _freeze_norm(network: nn.Module) -> None:
-    """Let batch norm use its running statistics while everything else goes on learning: what the finished model will see."""
+    """Let batch norm use its running statistics, as the finished model will, while everything else goes on learning."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
@@ -211,7 +263,7 @@ def _freeze_norm(network: nn.Module) -> None:
 
 @torch.no_grad()
 def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move the averaged weights, which are the ones that ship, towards the current ones."""
+    """Move the averaged weights towards the current ones."""
     for slow, fast in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if slow.is_floating_point():
             slow.lerp_(fast, 1 - decay)

@@ -1,0 +1,209 @@
+"""The door of DRHT: a photo in, the corrected photo and its estimated radiance out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vision_models.drht.config import WEIGHTS, DRHTConfig
+from vision_models.drht.network import DRHT, STRIDE
+from vision_models.drht.upsampling import Quieter, bands, fit
+from vision_models.errors import PhotoError, WeightsFormatError
+from vision_models.hub import WeightsFile, fetch, load_strictly, load_tensors
+from vision_models.photos import _check_size as check_size
+
+_GAMMA = 2.2
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A corrected photo."""
+
+    image: NDArray[np.uint8]  # (H, W, 3) sRGB
+    radiance: NDArray[np.float32]  # (H, W, 3) linear, >= 0; 1.0 is white at a normal exposure
+
+    def expose(self, ev: float) -> NDArray[np.uint8]:
+        """Photograph the radiance at another exposure: clip(H * 2^EV, 0, 1)^(1/2.2), uint8 (H, W, 3)."""
+        return expose(self.radiance, ev)
+
+
+def expose(radiance: NDArray[np.floating], ev: float) -> NDArray[np.uint8]:
+    """Show linear radiance (H, W, 3) at an exposure: clip(H * 2^EV, 0, 1)^(1/2.2) as uint8."""
+    exposed = torch.from_numpy(np.asarray(radiance, np.float32)) * 2.0**ev
+    return (exposed.clamp(0, 1).pow_(1 / _GAMMA) * 255 + 0.5).to(torch.uint8).numpy()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the networks said about a photo, at working size. Small, picklable, independent of any device.
+
+    `render` turns it into a full-size `Correction`, as often as wanted and at any strength, without the networks.
+    """
+
+    photo: NDArray[np.float32]  # (h, w, 3) the photo as the networks saw it, sRGB in 0..1
+    corrected: NDArray[np.float32]  # (h, w, 3) the corrected photo, sRGB, about 0..1
+    encoded_radiance: NDArray[np.float32]  # (h, w, 3) H^(1/2.2)
+
+    def render(self, image: NDArray[np.uint8], strength: float = 1.0, device: str | torch.device = "cpu") -> Correction:
+        """Carry the estimate over to the photo at its own resolution, or to a smaller copy of it.
+
+        Time grows linearly with the pixels.
+
+        Args:
+            image: (H, W, 3) sRGB, the photo that was estimated, at any size.
+            strength: 0 (the photo as it is) to 1 (fully corrected).
+            device: where to compute.
+
+        Raises:
+            PhotoError: for an array that is no photo.
+            ValueError: for a strength outside 0..1.
+        """
+        _check(image)
+        if not 0 <= strength <= 1:
+            raise ValueError(f"strength must be between 0 and 1, not {strength}")
+        where = torch.device(device)
+        pinned = where.type == "cuda"  # memory that the GPU writes to several times faster
+        result = torch.empty(image.shape, dtype=torch.uint8, pin_memory=pinned)
+        radiance = torch.empty(image.shape, dtype=torch.float32, pin_memory=pinned)
+        with torch.inference_mode():
+            photo = torch.from_numpy(np.ascontiguousarray(image)).to(where).permute(2, 0, 1)  # (3, H, W)
+            guide = _planes(self.photo, where)
+            correct = fit(guide, _planes(self.corrected, where))
+            estimate_radiance = fit(guide, _planes(self.encoded_radiance, where))
+            quieten = Quieter.of(photo, correct.slope.mean(dim=0, keepdim=True))
+            height = photo.shape[1]
+            for rows, wider, inner in bands(height, Quieter.MARGIN):
+                original = photo[:, wider].float() / 255
+                calm = (quieten(original, wider, height) if quieten else original)[:, inner]
+                original = original[:, inner]
+                corrected = correct(calm, rows, height).clamp_(0, 1)
+                blended = torch.lerp(original, corrected, strength).mul_(255).round_()
+                encoded = estimate_radiance(calm, rows, height).clamp_min_(0)
+                result[rows].copy_(blended.to(torch.uint8).permute(1, 2, 0), non_blocking=True)
+                radiance[rows].copy_(encoded.pow_(_GAMMA).permute(1, 2, 0), non_blocking=True)
+        if pinned:
+            torch.cuda.synchronize(where)
+        return Correction(result.numpy(), radiance.numpy())
+
+
+@dataclass(frozen=True)
+class ExposurePredictor:
+    """Corrects under- and over-exposed photos with DRHT.
+
+    Example:
+        >>> predictor = ExposurePredictor.from_pretrained()
+        >>> correction = predictor.correct(read_photo("dark.jpg"), strength=0.8)
+        >>> write_png(correction.image, "corrected.png")
+    """
+
+    network: DRHT = field(repr=False)
+    weights_file: WeightsFile  # which weights answer, and where they came from
+    device: torch.device
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        device: str | torch.device | None = None,
+        repo_id: str | None = None,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        *,
+        path: str | Path | None = None,
+    ) -> Self:
+        """Load weights: from `path`, else from a Hub repository when one is named, else the copy inside the package.
+
+        Args:
+            device: "cpu", "cuda", ...; the GPU when there is one.
+            repo_id: "owner/name" on the Hub; by default what the environment variable VISION_MODELS_REPO names, if any.
+            revision: commit of that repository; a full commit hash that is cached already needs no network.
+            cache_dir: where the Hub's files are kept, instead of the usual cache.
+            local_files_only: never use the network.
+            path: a .safetensors file of your own, as `vision-models train drht` writes it.
+
+        Raises:
+            WeightsError: one subclass per cause, each with a sentence that says what to do.
+        """
+        found = fetch(
+            WEIGHTS,
+            path=path,
+            repo_id=repo_id,
+            revision=revision,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+        )
+        tensors, config = load_tensors(found.path)
+        try:
+            network = DRHT(DRHTConfig(**config))
+        except (TypeError, ValueError) as error:
+            raise WeightsFormatError(
+                f"The config inside {found.path.name} is not one of DRHT: {error}. Use a file that this version wrote."
+            ) from error
+        load_strictly(network, tensors)
+        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return cls(network.eval().requires_grad_(requires_grad=False).to(where), found, where)
+
+    @property
+    def config(self) -> DRHTConfig:
+        """Size and constants of the networks."""
+        return self.network.config
+
+    def estimate(self, image: NDArray[np.uint8]) -> Estimate:
+        """Run both networks on a photo, (H, W, 3) uint8 sRGB, shrunk to working size.
+
+        Raises:
+            PhotoError: for an array that is no photo, or has more than 50 megapixels or a side under 32 pixels.
+        """
+        _check(image)
+        height, width = working_shape(image.shape[:2], self.config.working_size)
+        shrinks = height * width < image.shape[0] * image.shape[1]
+        photo = cv2.resize(
+            image.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        )
+        photo = np.clip(photo / 255, 0, 1)
+        if self.device.type == "cpu":
+            torch.set_flush_denormal(True)  # per thread; dark photos are 40 times slower without it
+        with torch.inference_mode():
+            batch = torch.from_numpy(photo).permute(2, 0, 1)[None].to(self.device)
+            prediction = self.network(batch)
+            corrected = prediction.corrected[0].permute(1, 2, 0).cpu().numpy()
+            encoded = (prediction.radiance[0].pow(1 / _GAMMA)).permute(1, 2, 0).cpu().numpy()
+        return Estimate(photo, np.ascontiguousarray(corrected), np.ascontiguousarray(encoded))
+
+    def correct(self, image: NDArray[np.uint8], strength: float = 1.0) -> Correction:
+        """Correct a photo at its own resolution.
+
+        Args:
+            image: (H, W, 3) uint8 sRGB, from 32 x 32 pixels to 50 megapixels, of any aspect.
+            strength: 0 (the photo as it is) to 1 (fully corrected).
+
+        Raises:
+            PhotoError: for an array that is no photo, or is too small or too large.
+            ValueError: for a strength outside 0..1.
+        """
+        return self.estimate(image).render(image, strength, self.device)
+
+
+def working_shape(size: tuple[int, int], working_size: int) -> tuple[int, int]:
+    """(height, width) at which the networks see a photo: its aspect, about working_size**2 pixels, multiples of 32."""
+    height, width = size
+    scale = working_size / (height * width) ** 0.5
+    return max(round(height * scale / STRIDE), 1) * STRIDE, max(round(width * scale / STRIDE), 1) * STRIDE
+
+
+def _planes(picture: NDArray[np.float32], device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
+
+
+def _check(image: NDArray[np.uint8]) -> None:
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise PhotoError(
+            "A photo is a uint8 array of shape (height, width, 3); read_photo() makes one of any image file."
+        )
+    check_size(image.shape[1], image.shape[0])
