@@ -16,7 +16,7 @@ from vision_models.drht.network import DRHT, STRIDE
 from vision_models.drht.upsampling import Quieter, bands, fit
 from vision_models.errors import PhotoError, WeightsFormatError
 from vision_models.hub import WeightsFile, fetch, load_strictly, load_tensors
-from vision_models.photos import _check_size as check_size
+from vision_models.photos import check_size
 
 _GAMMA = 2.2
 
