@@ -63,7 +63,7 @@ def test_a_size_that_does_not_halve_five_times_is_refused(size: tuple[int, int])
         DRHT(TINY)(torch.rand(1, 3, *size))
 
 
-@pytest.mark.parametrize("settings", [{"width": 0}, {"working_size": 8}])
-def test_impossible_settings_are_refused(settings: dict[str, int]) -> None:
+@pytest.mark.parametrize(("width", "working_size"), [(0, 256), (24, 8)])
+def test_impossible_settings_are_refused(width: int, working_size: int) -> None:
     with pytest.raises(ValueError, match="must be at least"):
-        DRHTConfig(**settings)
+        DRHTConfig(width=width, working_size=working_size)

@@ -135,7 +135,8 @@ def test_an_estimate_survives_the_way_to_another_process(predictor: ExposurePred
     estimate = predictor.estimate(coffee)
     sent = pickle.dumps(estimate)
     assert len(sent) < 4_000_000
-    np.testing.assert_array_equal(pickle.loads(sent).render(coffee).image, estimate.render(coffee).image)
+    received = pickle.loads(sent)  # noqa: S301 - our own bytes, as ZeroGPU does it
+    np.testing.assert_array_equal(received.render(coffee).image, estimate.render(coffee).image)
 
 
 def test_a_preview_looks_like_the_full_picture(predictor: ExposurePredictor) -> None:
@@ -221,10 +222,10 @@ def test_the_bundled_weights_are_the_compact_ones(predictor: ExposurePredictor) 
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cpu_and_gpu_agree(predictor: ExposurePredictor, coffee: Photo) -> None:
     on_gpu = ExposurePredictor.from_pretrained(device="cuda", path=WEIGHTS.bundled_path)
     photo = exposed(coffee, -3)
     a, b = predictor.correct(photo), on_gpu.correct(photo)
     assert np.abs(a.image.astype(int) - b.image).max() <= 3
     assert np.median(np.abs(a.radiance - b.radiance) / (a.radiance + 1e-3)) < 0.01
-    assert torch.cuda.is_available()

@@ -48,7 +48,7 @@ def correct(
 ) -> None:
     """Correct the exposure of a photo, at its full resolution."""
     from vision_models.drht import ExposurePredictor
-    from vision_models.errors import VisionModelsError
+    from vision_models.errors import PhotoError, VisionModelsError
     from vision_models.photos import read_photo, write_png, write_radiance
 
     try:
@@ -57,6 +57,8 @@ def correct(
         typer.echo(f"Wrote {write_png(correction.image, output)}")
         if radiance:
             typer.echo(f"Wrote {write_radiance(correction.radiance, radiance)}")
+    except PhotoError as error:
+        raise _stop(f"{photo}: {error}") from error
     except (VisionModelsError, ValueError, OSError) as error:
         raise _stop(error) from error
 
@@ -87,20 +89,28 @@ def train_drht(
 @evaluate_app.command("drht")
 def evaluate_drht(
     data: Annotated[
-        Path, typer.Option(help="The folder of HDR panoramas; only the held-out scenes are used.", exists=True)
-    ],
+        Path | None, typer.Option(help="The folder of HDR panoramas; only the held-out scenes are used.", exists=True)
+    ] = None,
+    stacks: Annotated[
+        Path | None, typer.Option(help="A folder of real exposure stacks, each a folder of photos.", exists=True)
+    ] = None,
     weights: WeightsOption = None,
     hdr: Annotated[bool, typer.Option(help="Also score the HDR estimate (slower).")] = True,
     device: DeviceOption = None,
 ) -> None:
-    """Compare DRHT with classical methods on held-out scenes at -4 to +4 EV."""
+    """Compare DRHT with classical methods: on held-out scenes at -4 to +4 EV, on real exposure stacks, or on both."""
     from vision_models.drht import ExposurePredictor
-    from vision_models.drht.evaluate import evaluate
+    from vision_models.drht.evaluate import evaluate, evaluate_stacks
     from vision_models.errors import VisionModelsError
 
+    if not data and not stacks:
+        raise _stop("There is nothing to evaluate on. Name a folder with --data or --stacks.")
     try:
         predictor = ExposurePredictor.from_pretrained(device, path=weights)
-        typer.echo(evaluate(data, predictor, hdr=hdr, report=lambda line: typer.echo(line, err=True)))
+        if data:
+            typer.echo(evaluate(data, predictor, hdr=hdr, report=lambda line: typer.echo(line, err=True)))
+        if stacks:
+            typer.echo(evaluate_stacks(stacks, predictor))
     except ModuleNotFoundError as error:
         raise _stop(
             f"{error.name} is missing. Install what evaluation needs: pip install 'vision-models[evaluate]'"

@@ -89,12 +89,6 @@ def to_uint8(image: Floats) -> NDArray[np.uint8]:
     return (image * 255 + 0.5).astype(np.uint8)
 
 
-def fuse(radiance: Floats, curve: Curve = gamma_curve) -> Floats:
-    """Ground truth: the Mertens fusion of six 8-bit renders of the scene. HxWx3 in 0..1."""
-    stack = [to_uint8(expose(radiance, ev, curve)) for ev in FUSED_EXPOSURES]
-    return np.clip(cv2.createMergeMertens().process(stack), 0, 1)
-
-
 def radiance_from_photo(photo: NDArray[np.uint8], rng: np.random.Generator) -> Floats:
     """Make a plausible HDR scene of an ordinary, well-exposed photo: linearise it and stretch its highlights.
 
@@ -107,18 +101,51 @@ def radiance_from_photo(photo: NDArray[np.uint8], rng: np.random.Generator) -> F
     return linear / (1 - (1 - 1 / peak) * brightest ** np.float32(steepness))
 
 
-def random_curve(rng: np.random.Generator) -> Curve:
-    """A camera's curve: plain gamma, or one of the sigmoids of Eilertsen et al., "HDR image reconstruction", 2017."""
-    if rng.random() < 0.5:
-        return gamma_curve
+@dataclass(frozen=True)
+class Camera:
+    """How a scene becomes pictures: its curve, and the exposures of the bracket that the ground truth is fused from."""
+
+    curve: Curve
+    bracket: Sequence[float]  # EV
+
+
+PLAIN_CAMERA = Camera(gamma_curve, FUSED_EXPOSURES)
+
+
+def random_camera(rng: np.random.Generator) -> Camera:
+    """A camera as people have them: a curve that crushes blacks more or less, and a bracket about its own metering.
+
+    The curves are the sigmoids of Eilertsen et al., "HDR image reconstruction", 2017, steepened around the middle.
+    """
     n = np.float32(np.clip(rng.normal(0.9, 0.1), 0.6, 1.2))
     sigma = np.float32(np.clip(rng.normal(0.6, 0.1), 0.3, 0.9))
+    contrast = np.float32(rng.uniform(0, 0.7))
+    black = np.float32(rng.uniform(0, 0.03))
 
-    def sigmoid(exposed: Floats) -> Floats:
+    def curve(exposed: Floats) -> Floats:
         power = exposed**n
-        return (1 + sigma) * power / (power + sigma)
+        tone = (1 + sigma) * power / (power + sigma)
+        tone = tone + contrast * (tone * tone * (3 - 2 * tone) - tone)
+        return np.clip((tone - black) / (1 - black), 0, 1)
 
-    return sigmoid
+    brackets = ((-2, 0, 2), (-3, -2, -1, 0, 1, 2, 3), (-4, -2, 0, 2, 4))
+    shift = rng.normal(-0.3, 0.6)
+    return Camera(curve, [ev + shift for ev in brackets[int(rng.integers(len(brackets)))]])
+
+
+def deepen(radiance: Floats, rng: np.random.Generator) -> Floats:
+    """Stretch contrast and colours of a normalised view at random: small panoramas are softer than real scenes."""
+    contrast = np.float32(np.exp(rng.uniform(0, np.log(1.7))))
+    saturation = np.float32(rng.uniform(1.0, 1.5))
+    luminance = np.maximum(radiance @ _LUMINANCE, 1e-6)[..., None]
+    colours = np.maximum(luminance + saturation * (radiance - luminance), 0) / luminance
+    return colours * MIDDLE_GREY * (luminance / MIDDLE_GREY) ** contrast
+
+
+def fuse(radiance: Floats, camera: Camera = PLAIN_CAMERA) -> Floats:
+    """Ground truth: the Mertens fusion of a bracket of 8-bit renders of the scene. HxWx3 in 0..1."""
+    stack = [to_uint8(expose(radiance, ev, camera.curve)) for ev in camera.bracket]
+    return np.clip(cv2.createMergeMertens().process(stack), 0, 1)
 
 
 def take_photo(radiance: Floats, ev: float, curve: Curve, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -168,14 +195,19 @@ class Triplets(IterableDataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]])
     def group(self, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Render group `index`."""
         rng = np.random.default_rng([self.seed, index])
-        radiance = self._scene(rng)
+        radiance, from_panorama = self._scene(rng)
         if rng.random() < 0.5:
             radiance = radiance[:, ::-1]
         balance = np.exp(rng.normal(0, 0.06, 3)).astype(np.float32)
-        radiance = np.minimum(normalise(radiance * balance), np.float32(RADIANCE_LIMIT))
-        curve = random_curve(rng)
-        fused = fuse(radiance, curve)
-        photos = [take_photo(radiance, random_ev(rng), curve, rng) for _ in range(self.exposures)]
+        radiance = normalise(radiance * balance)
+        camera = PLAIN_CAMERA
+        if rng.random() < 0.5:
+            camera = random_camera(rng)
+            if from_panorama:
+                radiance = deepen(radiance, rng)
+        radiance = np.minimum(radiance, np.float32(RADIANCE_LIMIT))
+        fused = fuse(radiance, camera)
+        photos = [take_photo(radiance, random_ev(rng), camera.curve, rng) for _ in range(self.exposures)]
         inputs = np.stack(photos).astype(np.float32) / 255
         return (
             torch.from_numpy(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))),
@@ -183,13 +215,14 @@ class Triplets(IterableDataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]])
             torch.from_numpy(np.ascontiguousarray(fused.transpose(2, 0, 1))),
         )
 
-    def _scene(self, rng: np.random.Generator) -> Floats:
+    def _scene(self, rng: np.random.Generator) -> tuple[Floats, bool]:
+        """A linear picture, and whether it is of a panorama."""
         if self.photos and rng.random() < self.photo_share:
             crop = self._photo_crop(rng)
             if crop is not None:
-                return radiance_from_photo(crop, rng)
+                return radiance_from_photo(crop, rng), False
         panorama = self.panoramas[int(rng.integers(len(self.panoramas)))]
-        return perspective(
+        view = perspective(
             panorama,
             (self.size, self.size),
             fov=rng.uniform(45, 100),
@@ -197,6 +230,7 @@ class Triplets(IterableDataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]])
             pitch=rng.normal(0, 15),
             roll=rng.normal(0, 4),
         )
+        return view, True
 
     def _photo_crop(self, rng: np.random.Generator) -> NDArray[np.uint8] | None:
         """A random square of a random photo; None when the photo is itself badly exposed."""

@@ -21,6 +21,7 @@ from vision_models.drht.data import (
     FUSED_EXPOSURES,
     Floats,
     expose,
+    find_photos,
     fuse,
     load_panoramas,
     normalise,
@@ -29,6 +30,7 @@ from vision_models.drht.data import (
     to_uint8,
 )
 from vision_models.drht.predictor import ExposurePredictor
+from vision_models.photos import read_photo
 
 Photo = NDArray[np.uint8]
 
@@ -39,6 +41,7 @@ FIELD_OF_VIEW = 75.0
 YAWS = (0.0, 90.0, 180.0, 270.0)
 WHITE_NITS = 100.0  # cd/m^2 that radiance 1.0 is shown at for the HDR metrics
 DISPLAY_NITS = (0.005, 4000.0)
+SMALLEST_STACK = 3  # frames
 
 
 def unchanged(photo: Photo) -> Photo:
@@ -150,6 +153,54 @@ def evaluate(
             for metric, values in hdr_scores.items()
         ]
     return "\n\n".join(tables)
+
+
+def evaluate_stacks(folder: Path, predictor: ExposurePredictor) -> str:
+    """Compare DRHT with the classical methods on real exposure stacks.
+
+    The reference is the Mertens fusion of a whole stack, at 256 x 256 (the largest centred square). "Hard under" is the
+    frame whose mean is nearest 0.3 of the reference's, "hard over" the one nearest 1.6; a stack without one under 0.6
+    or over 1.25 is left out of that row.
+
+    Args:
+        folder: Every folder below it that holds at least three JPEG or PNG files is a stack.
+        predictor: What to evaluate.
+
+    Returns:
+        A table in Markdown: PSNR and SSIM of every method.
+    """
+    from skimage.metrics import structural_similarity
+
+    methods = CLASSICAL | {"DRHT": lambda photo: predictor.correct(photo).image}
+    scores: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    stacks = 0
+    for place in sorted({path.parent for path in find_photos(folder)}):
+        frames = [_centre(read_photo(path)) for path in find_photos(place) if path.parent == place]
+        if len(frames) < SMALLEST_STACK:
+            continue
+        stacks += 1
+        reference = np.clip(cv2.createMergeMertens().process(frames), 0, 1)
+        ratios = np.array([frame.mean() / 255 for frame in frames]) / reference.mean()
+        for kind, target, wrong in (("hard under", 0.3, ratios < 0.6), ("hard over", 1.6, ratios > 1.25)):
+            if not wrong.any():
+                continue
+            photo = frames[int(np.argmin(np.where(wrong, np.abs(np.log(ratios / target)), np.inf)))]
+            for name, method in methods.items():
+                result = method(photo).astype(np.float32) / 255
+                similarity = structural_similarity(result, reference, channel_axis=-1, data_range=1.0)
+                scores[name, kind].append((psnr(result, reference), similarity))
+    lines = [f"| PSNR / SSIM on {stacks} real stacks | hard under | hard over |", "|---|---|---|"]
+    for name in methods:
+        means = [np.mean(scores[name, kind], axis=0) for kind in ("hard under", "hard over")]
+        lines.append(f"| {name} | " + " | ".join(f"{decibels:.2f} / {ssim:.3f}" for decibels, ssim in means) + " |")
+    return "\n".join(lines)
+
+
+def _centre(photo: Photo) -> Photo:
+    side = min(photo.shape[:2])
+    top, left = (photo.shape[0] - side) // 2, (photo.shape[1] - side) // 2
+    square = photo[top : top + side, left : left + side]
+    return np.asarray(cv2.resize(square, VIEW, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _table(metric: str, values: dict[tuple[str, int], list[float]], methods: list[str], digits: int) -> str:
