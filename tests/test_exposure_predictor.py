@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vision_models.drht import upsampling
 from vision_models.drht.config import WEIGHTS, DRHTConfig
-from vision_models.drht.predictor import Correction, Estimate, ExposurePredictor, working_shape
+from vision_models.drht.predictor import Correction, Estimate, ExposurePredictor, keep_blacks, working_shape
 from vision_models.errors import PhotoError, WeightsFormatError
 from vision_models.hub import save_tensors
 
@@ -100,6 +100,26 @@ def test_an_all_black_or_all_white_photo_gives_a_plain_result(predictor: Exposur
     correction = predictor.correct(np.full((200, 300, 3), value, np.uint8))
     assert np.isfinite(correction.radiance).all()
     assert correction.image[40:-40, 40:-40].std() < 12
+
+
+def test_what_is_black_does_not_become_grey_fog(predictor: ExposurePredictor, coffee: Photo) -> None:
+    photo = exposed(coffee, -3)
+    photo[:100] = 0
+    corrected = predictor.correct(photo).image
+    assert corrected[20:80].mean() < 0.15 * 255
+    assert corrected[150:].mean() > 2 * photo[150:].mean()
+
+
+def test_pulling_blacks_down_leaves_a_picture_without_fog_alone() -> None:
+    photo = np.full((8, 8, 3), 0.2, np.float32)
+    corrected = np.full((8, 8, 3), 0.5, np.float32)
+    np.testing.assert_array_equal(keep_blacks(photo, corrected), corrected)
+    photo[0] = 0
+    fogged = corrected.copy()
+    fogged[0] = (0.3, 0.28, 0.2)
+    cleared = keep_blacks(photo, fogged)
+    np.testing.assert_allclose(cleared[0], np.float32(0.08) / (1 - np.float32([0.22, 0.2, 0.12])), rtol=1e-5)
+    assert (cleared[1:] < fogged[1:]).all()
 
 
 @pytest.mark.parametrize(

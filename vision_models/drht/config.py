@@ -21,9 +21,9 @@ class DRHTConfig:
     alpha: float = 1 / 30  # HDR in the LDR domain is alpha * H**gamma, so that H up to 30**2.2 stays below 1
     gamma: float = 1 / 2.2
     log_offset: float = 1 / 255  # network 2 reads log(H + log_offset)
-    global_context: bool = (
-        False  # not in the paper's figure: the mean of the latent map is added back to every cell of it
-    )
+    # Neither is in the paper's figure:
+    global_context: bool = False  # the mean of the latent map is added back to every cell of it
+    keep_blacks: bool = False  # what is black in the photo does not become grey fog
 
     def __post_init__(self) -> None:
         if self.width < 4:
@@ -40,7 +40,7 @@ class DRHTConfig:
 WEIGHTS = Weights(
     name="drht-compact",
     filename="drht/drht-compact.safetensors",
-    sha256="e07cffcbc5d4ed952e0d340e28dec408d14d973fa8f6f57e27e35e706b907535",
+    sha256="a481a64d1ea30d641e242bc7e0459ab608cf3e7a0f704ce8076a66e07974f58e",
     license="Apache-2.0",
     paper="https://arxiv.org/abs/1804.04371",
     bundled="drht/weights/drht-compact.safetensors",

@@ -129,13 +129,13 @@ def random_camera(rng: np.random.Generator) -> Camera:
         return np.clip((tone - black) / (1 - black), 0, 1)
 
     brackets = ((-2, 0, 2), (-3, -2, -1, 0, 1, 2, 3), (-4, -2, 0, 2, 4))
-    shift = rng.normal(-0.3, 0.6)
+    shift = rng.normal(-0.4, 0.7)
     return Camera(curve, [ev + shift for ev in brackets[int(rng.integers(len(brackets)))]])
 
 
 def deepen(radiance: Floats, rng: np.random.Generator) -> Floats:
     """Stretch contrast and colours of a normalised view at random: small panoramas are softer than real scenes."""
-    contrast = np.float32(np.exp(rng.uniform(0, np.log(1.7))))
+    contrast = np.float32(np.exp(rng.uniform(0, np.log(2))))
     saturation = np.float32(rng.uniform(1.0, 1.5))
     luminance = np.maximum(radiance @ _LUMINANCE, 1e-6)[..., None]
     colours = np.maximum(luminance + saturation * (radiance - luminance), 0) / luminance
@@ -207,13 +207,21 @@ class Triplets(IterableDataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]])
                 radiance = deepen(radiance, rng)
         radiance = np.minimum(radiance, np.float32(RADIANCE_LIMIT))
         fused = fuse(radiance, camera)
-        photos = [take_photo(radiance, random_ev(rng), camera.curve, rng) for _ in range(self.exposures)]
+        photos = [self._photo(radiance, fused, camera, rng) for _ in range(self.exposures)]
         inputs = np.stack(photos).astype(np.float32) / 255
         return (
             torch.from_numpy(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))),
             torch.from_numpy(np.ascontiguousarray(radiance.transpose(2, 0, 1))),
             torch.from_numpy(np.ascontiguousarray(fused.transpose(2, 0, 1))),
         )
+
+    def _photo(self, radiance: Floats, fused: Floats, camera: Camera, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """A photo at a random exposure; a camera that crushes blacks is not asked for a photo with nothing in it."""
+        for _ in range(4):
+            photo = take_photo(radiance, random_ev(rng), camera.curve, rng)
+            if camera is PLAIN_CAMERA or 0.2 < photo.mean() / 255 / fused.mean() < 1.9:
+                break
+        return photo
 
     def _scene(self, rng: np.random.Generator) -> tuple[Floats, bool]:
         """A linear picture, and whether it is of a panorama."""

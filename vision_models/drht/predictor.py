@@ -19,6 +19,9 @@ from vision_models.hub import WeightsFile, fetch, load_strictly, load_tensors
 from vision_models.photos import check_size
 
 _GAMMA = 2.2
+BLACK = 6 / 255  # a photo's values up to here are black
+BLACK_LEVEL = np.float32(0.08)  # where black goes in the corrected photo, at most
+BLACK_SHARE = 0.01  # of the photo that has to be black for the full effect
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,8 @@ class ExposurePredictor:
             batch = torch.from_numpy(photo).permute(2, 0, 1)[None].to(self.device)
             prediction = self.network(batch)
             corrected = prediction.corrected[0].permute(1, 2, 0).cpu().numpy()
+            if self.config.keep_blacks:
+                corrected = keep_blacks(photo, corrected)
             encoded = (prediction.radiance[0].pow(1 / _GAMMA)).permute(1, 2, 0).cpu().numpy()
         return Estimate(photo, np.ascontiguousarray(corrected), np.ascontiguousarray(encoded))
 
@@ -188,6 +193,20 @@ class ExposurePredictor:
             ValueError: for a strength outside 0..1.
         """
         return self.estimate(image).render(image, strength, self.device)
+
+
+def keep_blacks(photo: NDArray[np.float32], corrected: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pull down a corrected picture's black point if what was black in the photo became grey.
+
+    The best guess in the least-squares sense for a pixel without any light is the average of all scenes, a grey; over a
+    whole dark photo that looks like fog. Both pictures are (h, w, 3), in 0..1.
+    """
+    black = photo.max(axis=-1) <= BLACK
+    if not black.any():
+        return corrected
+    share = np.float32(min(black.mean() / BLACK_SHARE, 1))
+    fog = np.maximum(np.median(corrected[black], axis=0) - BLACK_LEVEL, 0) * share  # (3,)
+    return (corrected - fog) / (1 - fog)
 
 
 def working_shape(size: tuple[int, int], working_size: int) -> tuple[int, int]:
