@@ -120,7 +120,7 @@ class Quieter:
         luminance = _luminance(photo)
         mean = _box(luminance, 2)
         variance = (_box(luminance**2, 2) - mean**2).clamp_min_(0)
-        trust = (variance - self.noise**2).clamp_min_(0) / (variance + 1e-9)
+        trust = (variance - 2 * self.noise**2).clamp_min_(0) / (variance + 1e-9)
         calm = torch.lerp(mean, luminance, trust)
         return torch.lerp(photo, self.colour(calm, rows, height) + calm, amount)
 
