@@ -40,7 +40,7 @@ class DRHTConfig:
 WEIGHTS = Weights(
     name="drht-compact",
     filename="drht/drht-compact.safetensors",
-    sha256="a481a64d1ea30d641e242bc7e0459ab608cf3e7a0f704ce8076a66e07974f58e",
+    sha256="766b688b4c7a3cf4b6c729b09be2403d35015b0c4bd36253a18db22d2d7613c1",
     license="Apache-2.0",
     paper="https://arxiv.org/abs/1804.04371",
     bundled="drht/weights/drht-compact.safetensors",

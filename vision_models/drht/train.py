@@ -53,7 +53,7 @@ class Recipe:
 
 COMPACT = Recipe(
     config=DRHTConfig(width=24, working_size=256, global_context=True, keep_blacks=True),
-    stages=(Stage(size=128, samples=48_000, batch=8), Stage(size=256, samples=3_000, batch=4)),
+    stages=(Stage(size=128, samples=48_000, batch=8), Stage(size=256, samples=1_600, batch=4)),
 )
 PAPER = Recipe(
     config=DRHTConfig(),
