@@ -1,0 +1,39 @@
+"""The suite as one page: every demo is a tab, `?tab=<id>` opens one of them.
+
+Start it with `python app.py`.
+"""
+
+import spaces  # noqa: F401  # before torch: on ZeroGPU it takes CUDA's place
+
+# isort: split
+from collections.abc import Callable, Mapping
+
+import gradio as gr
+
+from demos.exposure import build_exposure
+from demos.page import launch, page
+
+# tab id: (label, function that builds the tab)
+TABS: dict[str, tuple[str, Callable[[], None]]] = {
+    "exposure": ("Exposure", build_exposure),
+}
+
+
+def build_app(tabs: Mapping[str, tuple[str, Callable[[], None]]] = TABS) -> gr.Blocks:
+    """Compose `tabs` into one page."""
+
+    def open_tab(request: gr.Request) -> gr.Tabs:
+        wanted = request.query_params.get("tab")
+        return gr.Tabs(selected=wanted) if wanted in tabs else gr.skip()
+
+    with page("Vision models", "research you can try on your own pictures") as demo:
+        with gr.Tabs() as bar:
+            for tab_id, (label, build) in tabs.items():
+                with gr.Tab(label, id=tab_id):
+                    build()
+        demo.load(open_tab, None, bar, api_visibility="private", queue=False, show_progress="hidden")
+    return demo
+
+
+if __name__ == "__main__":
+    launch(build_app())
