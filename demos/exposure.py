@@ -144,8 +144,7 @@ def save_light(job: Job | None) -> Iterator[dict[str, Any]]:
 
 # ---- what they are made of
 
-SHOW, REMOVE = gr.update(visible=True), gr.update(visible=False)
-HIDE = gr.update(visible="hidden")  # but keep it mounted: mounting a picture once more counts as a change of it
+SHOW, HIDE = gr.update(visible=True), gr.update(visible=False)
 PREPARING = gr.update(label="Preparing full size…", value=None, interactive=False)
 
 
@@ -253,7 +252,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
             done += f", shown here at {pixel_size(shown)}, saved in full size"
         said = line(f"{done}. {weights_line(predictor)}")
         readable = gr.skip() if path.suffix.lower() in SHOWN_BY_BROWSERS else str(job.preview)
-        return job, pair, SHOW, REMOVE, said, readable
+        return job, pair, SHOW, HIDE, said, readable
 
     def correct_file(photo: gr.FileData, strength: float = 1.0) -> tuple[gr.FileData, gr.FileData]:
         """Correct the exposure of a photo, in its full size.
@@ -300,7 +299,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
         with gr.Column(scale=7, min_width=320):
             with gr.Column(elem_id="empty") as empty:
                 gr.HTML(f"{exposure_strip()}<p>{EMPTY}</p>")
-            with gr.Column(visible="hidden", elem_id="result") as result:
+            with gr.Column(visible=False, elem_id="result") as result:
                 with gr.Tabs():
                     with gr.Tab("Corrected photo"):
                         compare = gr.ImageSlider(
@@ -351,11 +350,12 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
         )
         done.failure(refuse, None, outcome, **at_once)
         done.success(None, js=SCROLL_ON_PHONES)
+        done.success(save_photo, [job, strength], photo_file, **latest)
         done.success(expose, [job, stops], light, **latest)
         done.success(save_light, job, light_file, **latest)
-    compare.change(save_photo, [job, strength], photo_file, **latest)
-    strength.change(show, [job, strength], compare, **latest)
     strength.change(withdraw, None, photo_file, **at_once)
+    redrawn = strength.change(show, [job, strength], compare, **latest)
+    redrawn.success(save_photo, [job, strength], photo_file, **latest)
     stops.change(expose, [job, stops], light, **latest)
     view.input(None, view, compare, js=MOVE_DIVIDER)
     photo.clear(forget, None, [job, compare, result, empty, status], **at_once)

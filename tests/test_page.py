@@ -263,6 +263,12 @@ def test_two_visitors_see_only_their_own_photos(
 # ---- the page itself
 
 
+def test_at_first_there_is_only_what_can_be_used(page: Page) -> None:
+    page.get_by_text("Your corrected photo appears here").wait_for()
+    for control in ("Strength (%)", "Save photo", "HDR estimate"):
+        assert page.get_by_text(control).locator("visible=true").count() == 0
+
+
 def test_a_load_asks_no_other_host_and_keeps_nothing_in_the_browser(page: Page) -> None:
     # Any request to another host fails every test here; see the fixture.
     page.get_by_text("Too dark? Too bright?").wait_for()
@@ -321,24 +327,23 @@ def test_on_a_phone_nothing_sticks_out_and_the_result_comes_into_view(
     assert page.evaluate(overhang) <= 0
 
 
-FOCUSED = """() => {
+FOCUSED = """(name) => {
     const element = document.activeElement;
     const drawn = element.closest("label") ?? element;  // a radio button is drawn by its label
-    return [drawn.innerText || element.ariaLabel || "", getComputedStyle(drawn).outlineStyle];
+    return (drawn.innerText || element.ariaLabel || "").includes(name) && drawn;
 }"""
+OUTLINED = "(element) => getComputedStyle(element).outlineStyle === 'solid'"
 
 
 def test_the_keyboard_reaches_everything_from_a_sample_to_the_saved_file(page: Page) -> None:
-    def tab_to(wanted: str) -> None:
-        passed = []
+    def tab_to(name: str) -> None:
         for _ in range(40):
             page.keyboard.press("Tab")
-            name, outline = page.evaluate(FOCUSED)
-            passed.append(name)
-            if wanted in name:
-                assert outline == "solid"  # one sees where one is
+            found = page.evaluate_handle(FOCUSED, name).as_element()
+            if found:
+                page.wait_for_function(OUTLINED, arg=found)  # one sees where one is
                 return
-        pytest.fail(f"{wanted!r} is not among {passed}")
+        pytest.fail(f"{name!r} cannot be reached")
 
     tab_to("choose one")
     tab_to("Correct the photo")
