@@ -321,7 +321,6 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
                             format="png",
                             interactive=False,
                             buttons=["fullscreen"],
-                            height=480,
                             elem_id="light",
                         )
                         stops = gr.Slider(-6, 6, 0, step=0.5, label="Exposure (EV)", info=LIGHT, elem_id="stops")

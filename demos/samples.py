@@ -55,9 +55,9 @@ def data_uri(image: NDArray[np.uint8], side: int) -> str:
 
 SAMPLES = (
     Sample("coffee", "Coffee, 4 stops too dark", -4, "CC0, Rachel Michetti"),
-    Sample("astronaut", "Astronaut, 3 stops too dark", -3, "public domain, NASA"),
+    Sample("rocket", "Rocket, 3 stops too dark", -3, "public domain, SpaceX"),
     Sample("chelsea", "Cat, 2 stops too bright", 2, "CC0, Stefan van der Walt"),
-    Sample("coffee", "Coffee, 2 stops too bright", 2, "CC0, Rachel Michetti"),
+    Sample("astronaut", "Astronaut, 1½ stops too bright", 1.5, "public domain, NASA"),
 )
 
 # A click on a picture becomes a `select` event that carries the picture's place in the list.

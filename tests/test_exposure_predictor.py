@@ -60,6 +60,16 @@ def test_a_dark_photo_gets_brighter_and_a_bright_one_darker(predictor: ExposureP
     assert predictor.correct(bright).image.mean() < bright.mean()
 
 
+def test_a_photo_is_not_written_to_and_may_be_read_only(predictor: ExposurePredictor, coffee: Photo) -> None:
+    photo = coffee[::2, ::-2].copy()
+    before = photo.copy()
+    photo.flags.writeable = False
+    correction = predictor.correct(photo)
+    correction.radiance.flags.writeable = False
+    assert correction.expose(1).shape == photo.shape
+    np.testing.assert_array_equal(photo, before)
+
+
 def test_the_same_photo_gives_the_same_result(predictor: ExposurePredictor, coffee: Photo) -> None:
     np.testing.assert_array_equal(predictor.correct(coffee).image, predictor.correct(coffee).image)
 
