@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -156,6 +155,3 @@ def write_photo(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
         return folder / name
 
     return write
-
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach the real Hub; huggingface_hub reads this once
