@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from vision_models.hub import Weights
 
 PAPER_WIDTH = 64
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue, Rec. 709
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset, get_worker_info
 
+from vision_models.drht.config import LUMINANCE
 from vision_models.photos import read_radiance
 
 Floats = NDArray[np.floating]  # float32 throughout; NumPy's type hints lose the precision in arithmetic
@@ -26,7 +27,7 @@ MIDDLE_GREY = 0.18  # every scene is scaled to this geometric-mean luminance
 FUSED_EXPOSURES = (-4.0, -2.5, -1.0, 0.0, 1.0, 2.0)  # EV of the renders that the ground truth is fused from
 RADIANCE_LIMIT = 30.0**2.2  # alpha * H**gamma reaches 1 here
 HELD_OUT_EVERY = 6  # one scene in six is never trained on
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709
+_LUMINANCE = np.array(LUMINANCE, np.float32)
 _PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
@@ -89,12 +90,17 @@ def to_uint8(image: Floats) -> NDArray[np.uint8]:
     return (image * 255 + 0.5).astype(np.uint8)
 
 
+def linearise(photo: NDArray[np.uint8]) -> Floats:
+    """Undo the plain display curve of an 8-bit photo: linear, in 0..1."""
+    return (photo.astype(np.float32) / 255) ** np.float32(2.2)
+
+
 def radiance_from_photo(photo: NDArray[np.uint8], rng: np.random.Generator) -> Floats:
     """Make a plausible HDR scene of an ordinary, well-exposed photo: linearise it and stretch its highlights.
 
     Panoramas are few and have no people in them; photos bring what visitors really photograph.
     """
-    linear = (photo.astype(np.float32) / 255) ** np.float32(2.2)
+    linear = linearise(photo)
     peak = np.exp(rng.uniform(0, np.log(16)))  # what white becomes
     steepness = rng.uniform(2, 5)
     brightest = linear.max(axis=-1, keepdims=True)
@@ -170,7 +176,7 @@ def random_ev(rng: np.random.Generator) -> float:
 
 @dataclass(frozen=True)
 class Triplets(IterableDataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
-    """An endless, seeded stream of groups of triplets: one scene seen at several exposures.
+    """A seeded stream of groups of triplets: one scene seen at several exposures.
 
     Yields (photos, radiance, fused): float32 tensors of shape (exposures, 3, size, size), (3, size, size) and
     (3, size, size). Group i is a function of (seed, i) alone, so that a resumed run goes on where it stopped.
@@ -186,8 +192,9 @@ class Triplets(IterableDataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]])
     photo_share: float = 0.4
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        cv2.setNumThreads(1)
         worker = get_worker_info()
+        if worker:
+            cv2.setNumThreads(1)  # the other processes have their own share of the cores
         offset, step = (worker.id, worker.num_workers) if worker else (0, 1)
         for index in range(self.start + offset, self.stop, step):
             yield self.group(index)

@@ -18,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 
 from vision_models.drht.data import (
-    FUSED_EXPOSURES,
     Floats,
     expose,
     find_photos,
     fuse,
+    linearise,
     load_panoramas,
     normalise,
     perspective,
@@ -67,9 +67,7 @@ def clahe(photo: Photo) -> Photo:
 
 def fuse_single(photo: Photo) -> Photo:
     """Mertens fusion of six exposures made from the one photo."""
-    linear = (photo.astype(np.float32) / 255) ** np.float32(2.2)
-    stack = [to_uint8(expose(linear, ev)) for ev in FUSED_EXPOSURES]
-    return to_uint8(np.clip(cv2.createMergeMertens().process(stack), 0, 1))
+    return to_uint8(fuse(linearise(photo)))
 
 
 CLASSICAL: dict[str, Callable[[Photo], Photo]] = {
@@ -118,7 +116,6 @@ def evaluate(
     from piq import fsim
     from skimage.metrics import structural_similarity
 
-    methods = CLASSICAL | {"DRHT": lambda photo: predictor.correct(photo).image}
     scores: dict[str, dict[tuple[str, int], list[float]]] = {
         "PSNR": defaultdict(list),
         "SSIM": defaultdict(list),
@@ -132,20 +129,22 @@ def evaluate(
     for count, (ev, photo, reference, radiance) in enumerate(cases(data)):
         if count % (len(EXPOSURES) * len(YAWS)) == 0:
             report(f"scene {count // (len(EXPOSURES) * len(YAWS)) + 1}")
-        for name, method in methods.items():
-            result = method(photo).astype(np.float32) / 255
+        correction = predictor.correct(photo)
+        results = {name: method(photo) for name, method in CLASSICAL.items()} | {"DRHT": correction.image}
+        for name, image in results.items():
+            result = image.astype(np.float32) / 255
             scores["PSNR"][name, ev].append(psnr(result, reference))
             scores["SSIM"][name, ev].append(structural_similarity(result, reference, channel_axis=-1, data_range=1.0))
             scores["FSIM"][name, ev].append(float(fsim(_tensor(result), _tensor(reference), data_range=1.0)))
         if visible_difference is None:
             continue
-        linear = (photo.astype(np.float32) / 255) ** np.float32(2.2)
-        for name, estimate in (("nothing", linear), ("DRHT", predictor.correct(photo).radiance)):
+        for name, estimate in (("nothing", linearise(photo)), ("DRHT", correction.radiance)):
             aligned = _align(estimate, radiance)
             hdr_scores["PU21-PSNR"][name, ev].append(pu21_psnr(aligned, radiance))
             hdr_scores["JOD"][name, ev].append(visible_difference(_as_shown(aligned), _as_shown(radiance)))
     tables = [
-        _table(metric, values, list(methods), digits=2 if metric == "PSNR" else 3) for metric, values in scores.items()
+        _table(metric, values, [*CLASSICAL, "DRHT"], digits=2 if metric == "PSNR" else 3)
+        for metric, values in scores.items()
     ]
     if hdr:
         tables += [
@@ -173,12 +172,12 @@ def evaluate_stacks(folder: Path, predictor: ExposurePredictor) -> str:
 
     methods = CLASSICAL | {"DRHT": lambda photo: predictor.correct(photo).image}
     scores: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
-    stacks = 0
-    for place in sorted({path.parent for path in find_photos(folder)}):
-        frames = [_centre(read_photo(path)) for path in find_photos(place) if path.parent == place]
-        if len(frames) < SMALLEST_STACK:
-            continue
-        stacks += 1
+    places: dict[Path, list[Path]] = defaultdict(list)
+    for path in find_photos(folder):
+        places[path.parent].append(path)
+    stacks = [paths for paths in places.values() if len(paths) >= SMALLEST_STACK]
+    for paths in stacks:
+        frames = [_centre(read_photo(path)) for path in paths]
         reference = np.clip(cv2.createMergeMertens().process(frames), 0, 1)
         ratios = np.array([frame.mean() / 255 for frame in frames]) / reference.mean()
         for kind, target, wrong in (("hard under", 0.3, ratios < 0.6), ("hard over", 1.6, ratios > 1.25)):
@@ -189,7 +188,7 @@ def evaluate_stacks(folder: Path, predictor: ExposurePredictor) -> str:
                 result = method(photo).astype(np.float32) / 255
                 similarity = structural_similarity(result, reference, channel_axis=-1, data_range=1.0)
                 scores[name, kind].append((psnr(result, reference), similarity))
-    lines = [f"| PSNR / SSIM on {stacks} real stacks | hard under | hard over |", "|---|---|---|"]
+    lines = [f"| PSNR / SSIM on {len(stacks)} real stacks | hard under | hard over |", "|---|---|---|"]
     for name in methods:
         means = [np.mean(scores[name, kind], axis=0) for kind in ("hard under", "hard over")]
         lines.append(f"| {name} | " + " | ".join(f"{decibels:.2f} / {ssim:.3f}" for decibels, ssim in means) + " |")

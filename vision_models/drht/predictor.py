@@ -33,13 +33,9 @@ class Correction:
 
     def expose(self, ev: float) -> NDArray[np.uint8]:
         """Photograph the radiance at another exposure: clip(H * 2^EV, 0, 1)^(1/2.2), uint8 (H, W, 3)."""
-        return expose(self.radiance, ev)
+        exposed = torch.from_numpy(np.require(self.radiance, np.float32, ["C", "W"])) * 2.0**ev
 
-
-def expose(radiance: NDArray[np.floating], ev: float) -> NDArray[np.uint8]:
-    """Show linear radiance (H, W, 3) at an exposure: clip(H * 2^EV, 0, 1)^(1/2.2) as uint8."""
-    exposed = torch.from_numpy(np.require(radiance, np.float32, ["C", "W"])) * 2.0**ev
-    return (exposed.clamp(0, 1).pow_(1 / _GAMMA) * 255 + 0.5).to(torch.uint8).numpy()
+        return (exposed.clamp(0, 1).pow_(1 / _GAMMA) * 255 + 0.5).to(torch.uint8).numpy()
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vision_models.drht.config import LUMINANCE
+
 NOISE_BLOCK = 24  # pixels
 BAND = 256  # rows that are worked on at a time, so that memory does not grow with the photo
 _RIDGE = 1e-2  # relative to the squared local brightness
 _BLACK = 1e-3  # keeps gains finite in black areas
 _LARGEST_SLOPE = 16.0
-_LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def noise_level(photo: Tensor) -> float:
 
 
 def _luminance(photo: Tensor) -> Tensor:
-    red, green, blue = _LUMINANCE
+    red, green, blue = LUMINANCE
     return (red * photo[0] + green * photo[1] + blue * photo[2])[None]
 
 
