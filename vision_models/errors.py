@@ -17,6 +17,14 @@ class PhotoError(VisionModelsError, ValueError):
     """
 
 
+class VideoError(VisionModelsError, ValueError):
+    """A video that cannot be read, has no pictures, is over a limit, or does not fit into the size asked for.
+
+    Example:
+        This video is damaged or incomplete. Please save or download it again, then try once more.
+    """
+
+
 class WeightsError(VisionModelsError):
     """Base of everything that can go wrong with a model's weights, one subclass per cause.
 
