@@ -1,10 +1,13 @@
 """Small vision models with learned weights of their own, usable from a few lines of Python.
 
-    from vision_models import ExposurePredictor, read_photo, write_png
+    from vision_models import ExposurePredictor, HighlightPredictor, read_photo, write_gif, write_png
 
-    predictor = ExposurePredictor.from_pretrained()
-    correction = predictor.correct(read_photo("dark.jpg"))
+    correction = ExposurePredictor.from_pretrained().correct(read_photo("dark.jpg"))
     write_png(correction.image, "corrected.png")
+
+    highlights = HighlightPredictor.from_pretrained().rank("match.mp4", history=["goal.gif"])
+    clip = highlights.best(1, length_s=4)[0]
+    write_gif("match.mp4", clip.start_s, clip.end_s, "highlight.gif", height=240)
 
 Importing this package loads neither torch nor gradio, opens no connection and writes no file: a
 name is looked up in its module the first time it is used (PEP 562).
@@ -15,8 +18,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vision_models.drht import Correction, Estimate, ExposurePredictor
-    from vision_models.errors import PhotoError, VisionModelsError, WeightsError
+    from vision_models.errors import PhotoError, VideoError, VisionModelsError, WeightsError
+    from vision_models.phd_gifs import HighlightPredictor, Highlights
     from vision_models.photos import read_photo, write_png, write_radiance
+    from vision_models.videos import write_gif
 
 __version__ = "0.1.0"
 
@@ -24,10 +29,14 @@ __all__ = [
     "Correction",
     "Estimate",
     "ExposurePredictor",
+    "HighlightPredictor",
+    "Highlights",
     "PhotoError",
+    "VideoError",
     "VisionModelsError",
     "WeightsError",
     "read_photo",
+    "write_gif",
     "write_png",
     "write_radiance",
 ]
@@ -37,10 +46,14 @@ _HOME = {
     "Correction": "vision_models.drht",
     "Estimate": "vision_models.drht",
     "ExposurePredictor": "vision_models.drht",
+    "HighlightPredictor": "vision_models.phd_gifs",
+    "Highlights": "vision_models.phd_gifs",
     "PhotoError": "vision_models.errors",
+    "VideoError": "vision_models.errors",
     "VisionModelsError": "vision_models.errors",
     "WeightsError": "vision_models.errors",
     "read_photo": "vision_models.photos",
+    "write_gif": "vision_models.videos",
     "write_png": "vision_models.photos",
     "write_radiance": "vision_models.photos",
 }

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vision_models.phd_gifs import HighlightPredictor
 
 # Commands import what they need when they run: `vision-models --help` should not wait for torch.
 
 app = typer.Typer(
-    help="Vision models with learned weights of their own: correct photos, train, evaluate, publish.",
+    help="Vision models with learned weights of their own: correct photos, cut GIFs, train, evaluate, publish.",
     no_args_is_help=True,
 )
 train_app = typer.Typer(help="Train a model. The same command again resumes.", no_args_is_help=True)
@@ -27,6 +34,14 @@ class Size(StrEnum):
 
     compact = "compact"
     paper = "paper"
+
+
+class GifKind(StrEnum):
+    """What a short silent clip can be written as."""
+
+    gif = "gif"
+    mp4 = "mp4"
+    webp = "webp"
 
 
 WeightsOption = Annotated[
@@ -63,6 +78,68 @@ def correct(
         raise _stop(error) from error
 
 
+class _ManyValues(TyperCommand):
+    """A command whose --history and --disliked take one file or several, up to the next option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the option before each further value, which is what click understands."""
+        repeated: list[str] = []
+        option, values = "", 0
+        for argument in args:
+            if argument.startswith("-"):
+                option, values = argument, 0
+            elif option in {"--history", "--disliked"}:
+                values += 1
+                if values > 1:
+                    repeated.append(option)
+            repeated.append(argument)
+        return super().parse_args(ctx, repeated)
+
+
+@app.command(cls=_ManyValues)
+def gif(
+    video: Annotated[Path, typer.Argument(help="Any video file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the GIFs; made if missing.")],
+    history: Annotated[list[Path] | None, typer.Option(help="GIFs or short videos that you like, one or more.")] = None,
+    disliked: Annotated[list[Path] | None, typer.Option(help="Such that you would not have cut.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many GIFs at most.")] = 5,
+    length: Annotated[float, typer.Option(min=0.2, help="Seconds of each.")] = 4.0,
+    weight: Annotated[float, typer.Option(min=0, max=1, help="0 is what everyone gets, 1 fully personal.")] = 1.0,
+    height: Annotated[int, typer.Option(min=16, help="Pixels; never more than the video has.")] = 240,
+    fps: Annotated[float, typer.Option(min=1, max=50, help="Pictures per second.")] = 12.5,
+    kind: Annotated[GifKind, typer.Option("--format", help="What to write.")] = GifKind.gif,
+    max_kb: Annotated[int | None, typer.Option(min=1, help="Make every file smaller than this many kilobytes.")] = None,
+    by_shots: Annotated[bool, typer.Option(help="Rank shots instead of segments of five seconds.")] = False,
+    weights: WeightsOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Cut the GIFs out of a video that you would have cut, judging by GIFs that you like."""
+    from vision_models.errors import VideoError, VisionModelsError
+    from vision_models.phd_gifs import HighlightPredictor
+    from vision_models.videos import write_gif
+
+    try:
+        predictor = HighlightPredictor.from_pretrained(device, path=weights)
+        liked = [_remembered(predictor, path) for path in history or ()]
+        unwanted = [_remembered(predictor, path) for path in disliked or ()]
+        highlights = predictor.score(predictor.index(video), liked, unwanted, weight=weight, by_shots=by_shots)
+        output.mkdir(parents=True, exist_ok=True)
+        for number, clip in enumerate(highlights.best(count, length), start=1):
+            name = output / f"{video.stem}-{number}.{kind}"
+            limit = max_kb * 1000 if max_kb else None
+            write_gif(highlights.index.video, clip.start_s, clip.end_s, name, height=height, fps=fps, max_bytes=limit)
+            like = (
+                f", like {history[clip.nearest].name} ({clip.similarity:.2f})"
+                if history and clip.nearest is not None
+                else ""
+            )
+            typer.echo(f"Wrote {name}: {clip.start_s:.1f} to {clip.end_s:.1f} s, score {clip.score:.2f}{like}")
+    except VideoError as error:
+        raise _stop(f"{video}: {error}") from error
+    except (VisionModelsError, ValueError, OSError) as error:
+        raise _stop(error) from error
+
+
 @train_app.command("drht")
 def train_drht(
     data: Annotated[
@@ -84,6 +161,45 @@ def train_drht(
     except ValueError as error:
         raise _stop(error) from error
     typer.echo(f"Wrote {weights}. Try it: vision-models correct PHOTO -o OUT --weights {weights}")
+
+
+@train_app.command("phd-encoder")
+def train_phd_encoder(
+    data: Annotated[Path, typer.Option(help="Folder of photo sets, see the model card.", exists=True)],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints, log and weights.")],
+    device: DeviceOption = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that prepare pictures.")] = 1,
+) -> None:
+    """Train the encoder of PHD-GIFs, beginning with public ImageNet weights."""
+    from vision_models.phd_gifs.train_encoder import EncoderRecipe, train_encoder
+
+    try:
+        weights = train_encoder(data, out, EncoderRecipe(), device=device, workers=workers, report=typer.echo)
+    except ModuleNotFoundError as error:
+        raise _stop(
+            f"{error.name} is missing. Install what training needs: pip install 'vision-models[train]'"
+        ) from error
+    except ValueError as error:
+        raise _stop(error) from error
+    typer.echo(f"Wrote {weights}. Train the scorers on it: vision-models train phd-gifs --encoder {weights}")
+
+
+@train_app.command("phd-gifs")
+def train_phd_gifs(
+    data: Annotated[Path, typer.Option(help="Folder of photo sets and clips, see the model card.", exists=True)],
+    encoder: Annotated[Path, typer.Option(help="What `train phd-encoder` wrote.", exists=True)],
+    out: Annotated[Path, typer.Option(help="Folder for vectors and weights; the encoder's saves time.")],
+    device: DeviceOption = None,
+) -> None:
+    """Train the scorers of PHD-GIFs on simulated users."""
+    from vision_models.errors import VisionModelsError
+    from vision_models.phd_gifs.train import Recipe, train
+
+    try:
+        weights = train(data, encoder, out, Recipe(), device=device, report=typer.echo)
+    except (VisionModelsError, ValueError) as error:
+        raise _stop(error) from error
+    typer.echo(f"Wrote {weights}. Try it: vision-models gif VIDEO -o FOLDER --weights {weights}")
 
 
 @evaluate_app.command("drht")
@@ -108,13 +224,52 @@ def evaluate_drht(
     try:
         predictor = ExposurePredictor.from_pretrained(device, path=weights)
         if data:
-            typer.echo(evaluate(data, predictor, hdr=hdr, report=lambda line: typer.echo(line, err=True)))
+            typer.echo(evaluate(data, predictor, hdr=hdr, report=_to_stderr))
         if stacks:
             typer.echo(evaluate_stacks(stacks, predictor))
     except ModuleNotFoundError as error:
         raise _stop(
             f"{error.name} is missing. Install what evaluation needs: pip install 'vision-models[evaluate]'"
         ) from error
+    except (VisionModelsError, ValueError) as error:
+        raise _stop(error) from error
+
+
+@evaluate_app.command("phd-gifs")
+def evaluate_phd_gifs(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of clips, see the model card; only those kept for the test.", exists=True),
+    ] = None,
+    phd2: Annotated[Path | None, typer.Option(help="PHD2's annotations, testing.csv.", exists=True)] = None,
+    phd2_videos: Annotated[
+        Path | None,
+        typer.Option(help="Its videos, named <youtubeId>.mp4 or the like, for the full protocol.", exists=True),
+    ] = None,
+    weights: WeightsOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Compare all scorers of the paper on real clips, or on PHD2."""
+    from vision_models.errors import VisionModelsError
+    from vision_models.phd_gifs import HighlightPredictor
+    from vision_models.phd_gifs.evaluate import evaluate, evaluate_fights
+    from vision_models.phd_gifs.phd2 import baselines, evaluate_phd2, read_phd2
+    from vision_models.phd_gifs.scorers import Comparison
+
+    if not data and not phd2:
+        raise _stop("There is nothing to evaluate on. Name a folder with --data or a file with --phd2.")
+    try:
+        users = read_phd2(phd2) if phd2 else []
+        if users:
+            typer.echo(baselines(users))
+        if data or phd2_videos:
+            predictor = HighlightPredictor.from_pretrained(device, path=weights)
+        if data:
+            typer.echo(evaluate(data, predictor, _to_stderr))
+            if (data / "fight").is_dir():
+                typer.echo(evaluate_fights(data, predictor, _to_stderr))
+        if users and phd2_videos:
+            typer.echo(evaluate_phd2(users, phd2_videos, predictor, Comparison(predictor.model).scorers, _to_stderr))
     except (VisionModelsError, ValueError) as error:
         raise _stop(error) from error
 
@@ -132,6 +287,19 @@ def bench_drht(weights: WeightsOption = None, device: DeviceOption = None) -> No
         raise _stop(error) from error
 
 
+@bench_app.command("phd-gifs")
+def bench_phd_gifs(weights: WeightsOption = None, device: DeviceOption = None) -> None:
+    """Time PHD-GIFs on ten minutes and on an hour of synthetic 720p video."""
+    from vision_models.errors import VisionModelsError
+    from vision_models.phd_gifs import HighlightPredictor
+    from vision_models.phd_gifs.bench import bench
+
+    try:
+        typer.echo(bench(HighlightPredictor.from_pretrained(device, path=weights)))
+    except VisionModelsError as error:
+        raise _stop(error) from error
+
+
 @app.command()
 def publish(
     repository: Annotated[
@@ -140,16 +308,31 @@ def publish(
     private: Annotated[bool, typer.Option(help="Make the repository private, if it is made now.")] = False,
 ) -> None:
     """Upload the bundled weights and model cards, and print the line for the Space's settings."""
-    from vision_models.drht.config import WEIGHTS
+    from vision_models.drht.config import WEIGHTS as DRHT
     from vision_models.errors import VisionModelsError
     from vision_models.hub import publish as upload
+    from vision_models.phd_gifs.config import WEIGHTS as PHD_GIFS
 
     try:
-        line = upload(repository, [WEIGHTS], private=private)
+        line = upload(repository, [DRHT, PHD_GIFS], private=private)
     except VisionModelsError as error:
         raise _stop(error) from error
     typer.echo("Uploaded. Put this variable into the Space's settings:")
     typer.echo(line)
+
+
+def _remembered(predictor: HighlightPredictor, gif: Path) -> NDArray[np.float32]:
+    """Look at one GIF of a history, and say which one it is if it cannot be read."""
+    from vision_models.errors import VideoError
+
+    try:
+        return predictor.remember(gif)
+    except VideoError as error:
+        raise _stop(f"{gif}: {error}") from error
+
+
+def _to_stderr(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _stop(error: Exception | str) -> typer.Exit:

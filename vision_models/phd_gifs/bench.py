@@ -1,0 +1,88 @@
+"""Speed and memory of PHD-GIFs, as ratios within one run, so that they hold on any machine."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import imageio_ffmpeg
+import torch
+
+from vision_models.phd_gifs.predictor import HighlightPredictor
+from vision_models.videos import probe
+
+MINUTES = 10
+LONGER = 6  # times as long is the video that memory is measured on: an hour
+KEY_FRAME_S = 4  # what phones and streaming sites do; x264 alone would put 10 s between key frames
+
+
+def bench(predictor: HighlightPredictor) -> str:
+    """Time the way from a 10-minute 720p file to ranked segments against FFmpeg's decoding of that file.
+
+    Returns:
+        Lines of text with the ratios.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        video = make_video(Path(folder))
+        predictor.rank(_shortened(video, 20))  # warm up
+        decoding = _seconds(lambda: _ffmpeg("-i", str(video), "-map", "0:v", "-f", "null", "-"))
+        ours = _seconds(lambda: predictor.rank(video, key_frames=False))
+        at_ten_minutes = _peak_memory()
+        key_frames = _seconds(lambda: predictor.rank(video, key_frames=True))
+        longer = _repeated(video, LONGER)
+        hour = _seconds(lambda: predictor.rank(longer))
+        at_an_hour = _peak_memory()
+        known = probe(video)
+    memory = f"{at_ten_minutes / 1e9:.2f} GB by the end of ten minutes, {at_an_hour / 1e9:.2f} GB by the end of an hour"
+    lines = [
+        f"{torch.get_num_threads()} CPU threads, {predictor.device}",
+        f"{MINUTES} minutes of {known.width} x {known.height}, {known.fps:.0f} pictures/s: {decoding:.1f} s to decode",
+        f"from file to ranked segments: {ours / decoding:.2f} of FFmpeg's time to decode the file",
+        f"the same from key frames alone: {key_frames / decoding:.2f}",
+        f"an hour of it, as `rank` does by default: {hour / decoding / LONGER:.2f} of FFmpeg's time",
+        f"peak memory of this process and its FFmpeg: {memory}",
+    ]
+    return "\n".join(lines)
+
+
+def make_video(folder: Path) -> Path:
+    """Make ten minutes of moving, noisy 720p: no one's film, but as hard to decode as one."""
+    piece, video = folder / "piece.mp4", folder / "video.mp4"
+    scene = "mandelbrot=size=1280x720:rate=25:start_scale=2:end_scale=0.05:end_pts=1500,noise=alls=12:allf=t"
+    rate = ["-g", str(25 * KEY_FRAME_S), "-b:v", "4M", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
+    _ffmpeg("-f", "lavfi", "-i", scene, "-t", "60", "-c:v", "libx264", *rate, str(piece))
+    _ffmpeg("-stream_loop", str(MINUTES - 1), "-i", str(piece), "-c", "copy", str(video))
+    return video
+
+
+def _shortened(video: Path, seconds: int) -> Path:
+    short = video.with_name("short.mp4")
+    _ffmpeg("-i", str(video), "-t", str(seconds), "-c", "copy", str(short))
+    return short
+
+
+def _repeated(video: Path, times: int) -> Path:
+    longer = video.with_name("longer.mp4")
+    _ffmpeg("-stream_loop", str(times - 1), "-i", str(video), "-c", "copy", str(longer))
+    return longer
+
+
+def _ffmpeg(*arguments: str) -> None:
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y", *arguments], check=True)  # noqa: S603
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _peak_memory() -> int:
+    """The largest resident size so far, in bytes, of this process plus that of its largest child, FFmpeg."""
+    peak = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return peak if sys.platform == "darwin" else peak * 1024
