@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 import gradio as gr
 
 from demos.exposure import build_exposure
+from demos.gifs import build_gifs
 from demos.page import launch, page
 
 # tab id: (label, function that builds the tab)
 TABS: dict[str, tuple[str, Callable[[], None]]] = {
+    "gifs": ("GIF highlights", build_gifs),
     "exposure": ("Exposure", build_exposure),
 }
 

@@ -7,24 +7,30 @@ import spaces  # before torch: on ZeroGPU it takes CUDA's place
 
 # isort: split
 import math
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import numpy as np
-from gradio.utils import get_upload_folder, is_in_or_equal
 from numpy.typing import NDArray
 
-from demos.page import KEEP_SECONDS, launch, page
+from demos.page import (
+    HIDE,
+    KEEP_SECONDS,
+    SHOW,
+    errors_on_page,
+    launch,
+    line,
+    new_folder,
+    page,
+    uploaded,
+    weights_source,
+)
 from demos.samples import PICK, SAMPLES, exposure_strip, sample_buttons
-from vision_models.errors import PhotoError, VisionModelsError, WeightsError
+from vision_models.errors import PhotoError, WeightsError
 from vision_models.photos import MIN_SIDE, read_photo, resize_to_fit, write_png, write_radiance
 
 if TYPE_CHECKING:
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
 
 PREVIEW_SIDE = 2048  # pixels: no screen shows more of a photo
 LIGHT_SIDE = 1024  # pixels: the view of the HDR estimate has to keep up with a slider
+PHOTO_MEGABYTES = 60  # of an upload; the page as a whole takes more, for videos
 RADIANCE = ".exr"  # a third of the size of .hdr, and written faster
 SHOWN_BY_BROWSERS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"}
 
@@ -144,7 +151,6 @@ def save_light(job: Job | None) -> Iterator[dict[str, Any]]:
 
 # ---- what they are made of
 
-SHOW, HIDE = gr.update(visible=True), gr.update(visible=False)
 PREPARING = gr.update(label="Preparing full size…", value=None, interactive=False)
 
 
@@ -160,11 +166,6 @@ def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return resize_to_fit(image, max(side, math.ceil(MIN_SIDE * long / short)))
 
 
-def line(text: str, kind: str = "") -> str:
-    """Return one line of HTML that says how things stand."""
-    return f'<p class="{kind}">{escape(text)}</p>'
-
-
 def pixel_size(image: NDArray[np.uint8]) -> str:
     """Return width and height in words."""
     return f"{image.shape[1]} × {image.shape[0]}"
@@ -172,47 +173,23 @@ def pixel_size(image: NDArray[np.uint8]) -> str:
 
 def weights_line(predictor: "ExposurePredictor") -> str:
     """Say which weights answer, and whether they have the size of the paper's."""
-    file = predictor.weights_file
-    source = {
-        "bundled": "the bundled copy",
-        "hub": f"{file.repo_id}@{(file.revision or '')[:7]} on the Hub",
-        "path": f"the file {file.path.name}",
-    }[file.origin]
     size = "the paper's size" if predictor.config.is_paper_size else "compact, smaller than in the paper"
-    return f"Weights: {source}, {size}."
+    return f"Weights: {weights_source(predictor.weights_file)}, {size}."
 
 
-@contextmanager
-def errors_on_page() -> Iterator[None]:
-    """Show our own errors to the visitor. Of any other, Gradio says no more than that there was one."""
-    try:
-        yield
-    except VisionModelsError as error:
-        raise gr.Error(str(error), print_exception=False) from error
-
-
-@contextmanager
-def new_folder() -> Iterator[Path]:
-    """Make a folder in Gradio's cache; what is shown from it is deleted on schedule, or at once if the work fails."""
-    Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
-    try:
-        yield folder
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
-
-
-def uploaded(photo: object) -> Path | None:
-    """Return where an uploaded photo lies, or None: only a file in Gradio's cache can have been uploaded."""
-    path = photo.get("path") if isinstance(photo, dict) else None
-    return Path(path) if isinstance(path, str) and is_in_or_equal(path, get_upload_folder()) else None
+def open_photo(path: Path) -> NDArray[np.uint8]:
+    """Read a photo unless its file is larger than a photo's is."""
+    if path.is_file() and path.stat().st_size > PHOTO_MEGABYTES * 1024**2:
+        raise PhotoError(
+            f"This file is larger than {PHOTO_MEGABYTES} MB. Please save the photo as a JPEG and try again."
+        )
+    return read_photo(path)
 
 
 def pixels(path: Path) -> NDArray[np.uint8]:
     """Read a photo; one that cannot be read, or was deleted meanwhile, is explained to the visitor."""
     with errors_on_page():
-        return read_photo(path)
+        return open_photo(path)
 
 
 # ---- the tab
@@ -240,7 +217,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
         if job and path == job.preview:  # the input shows our readable copy of a HEIC photo
             path = job.photo
         try:
-            image = read_photo(path)
+            image = open_photo(path)
         except PhotoError as error:
             return refuse(str(error))
         shown = shrink(image, PREVIEW_SIDE)
@@ -294,10 +271,12 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
                 buttons=[],
             )
             button = gr.Button("Correct the photo")
-            status = gr.HTML(elem_id="status", js_on_load="element.setAttribute('role', 'status')")
+            status = gr.HTML(
+                elem_id="status", elem_classes="status", js_on_load="element.setAttribute('role', 'status')"
+            )
             samples = gr.HTML(sample_buttons(), js_on_load=PICK, apply_default_css=False, elem_id="samples")
         with gr.Column(scale=7, min_width=320):
-            with gr.Column(elem_id="empty") as empty:
+            with gr.Column(elem_id="empty", elem_classes="empty") as empty:
                 gr.HTML(f"{exposure_strip()}<p>{EMPTY}</p>")
             with gr.Column(visible=False, elem_id="result") as result:
                 with gr.Tabs():

@@ -1,18 +1,30 @@
 """What every page of ours shares: settings, header, footer, and how it is launched."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.context import LocalContext
+from gradio.utils import get_upload_folder, is_in_or_equal
 
 from demos.theme import THEME
+from vision_models.errors import VisionModelsError
+
+if TYPE_CHECKING:
+    from vision_models.hub import WeightsFile
 
 HERE = Path(__file__).parent
 KEEP_SECONDS = 3600  # how long uploads and results stay on the server
-PRIVACY = """Your photo goes to the server that runs this page and is used for your result alone. Photos and results
-are deleted after an hour. Until then, whoever is given the long random address of a file can open it."""
+UPLOAD_MEGABYTES = 500  # of one file
+PRIVACY = """What you upload goes to the server that runs this page and is used for your result alone. Uploads and
+results are deleted after an hour. Until then, whoever is given the long random address of a file can open it."""
+
+SHOW, HIDE = gr.update(visible=True), gr.update(visible=False)
 
 
 @contextmanager
@@ -37,6 +49,58 @@ def launch(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str | None]:
         "run_history": False,  # would keep a visitor's runs in the browser
         "enable_monitoring": False,  # would show the usage of the page to anyone
         "show_error": False,  # internal messages hold paths; ours reach the page as gr.Error
-        "max_file_size": "60mb",
+        "max_file_size": f"{UPLOAD_MEGABYTES}mb",
     }
     return demo.queue(max_size=32).launch(**(ours | options))
+
+
+# ---- for every tab
+
+
+def line(text: str, kind: str = "") -> str:
+    """Return one line of HTML that says how things stand."""
+    return f'<p class="{kind}">{escape(text)}</p>'
+
+
+def weights_source(file: "WeightsFile") -> str:
+    """Say in a few words which weights answer."""
+    return {
+        "bundled": "the bundled copy",
+        "hub": f"{file.repo_id}@{(file.revision or '')[:7]} on the Hub",
+        "path": f"the file {file.path.name}",
+    }[file.origin]
+
+
+@contextmanager
+def errors_on_page() -> Iterator[None]:
+    """Show our own errors to the visitor. Of any other, Gradio says no more than that there was one."""
+    try:
+        yield
+    except VisionModelsError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+@contextmanager
+def new_folder() -> Iterator[Path]:
+    """Make a folder in Gradio's cache; what is shown from it is deleted on schedule, or at once if the work fails."""
+    Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+
+
+def deleted_on_schedule(file: Path) -> Path:
+    """Have Gradio delete a file when it is an hour old, as it does with those that go through one of its components."""
+    demo = LocalContext.blocks.get()
+    if demo is not None:
+        demo.upload_file_set.add(str(file))
+    return file
+
+
+def uploaded(file: object) -> Path | None:
+    """Return where an uploaded file lies, or None: only a file in Gradio's cache can have been uploaded."""
+    path = file.get("path") if isinstance(file, dict) else None
+    return Path(path) if isinstance(path, str) and is_in_or_equal(path, get_upload_folder()) else None

@@ -100,6 +100,7 @@ def test_a_program_gets_what_the_package_computes(client: Client, site: Site, wr
         ("cut.png", image_bytes(RAMP)[:60], "is damaged or incomplete"),
         ("dot.png", image_bytes(Image.new("RGB", (1, 1))), "32"),
         ("huge.png", huge_png(), "megapixels"),
+        ("long.png", image_bytes(RAMP) + bytes(61 * 1024**2), "larger than 60 MB"),
     ],
 )
 def test_what_is_no_photo_is_refused_in_one_sentence_that_names_no_path(
@@ -192,7 +193,7 @@ def test_the_page_reports_and_keeps_nothing_about_visitors(site: Site) -> None:
     assert httpx.get(f"{site.url}monitoring/summary").status_code != httpx.codes.OK
     config = httpx.get(f"{site.url}config").json()
     assert config["analytics_enabled"] is False
-    assert config["max_file_size"] == 60 * 1024**2
+    assert config["max_file_size"] == 500 * 1024**2
     assert config["footer_links"] == ["api"]
 
 

@@ -3,38 +3,61 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import imageio_ffmpeg
 import pytest
 import skimage.data
-from conftest import Site
+from conftest import launched
 
-from vision_models.drht.config import WEIGHTS
+from app import build_app
+from vision_models.drht.config import WEIGHTS as DRHT
+from vision_models.phd_gifs.config import WEIGHTS as PHD_GIFS
 from vision_models.photos import read_photo, read_radiance
+from vision_models.videos import probe
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_python_example_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The videos that the examples name, in the folder in which they run."""
     monkeypatch.chdir(tmp_path)
+    for name, seconds in (("match.mp4", 12), ("goal.gif", 1), ("save.gif", 1)):
+        scene = ["-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10", "-t", str(seconds)]
+        subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *scene, name], check=True)
+
+
+def test_the_gif_example_writes_gifs(videos: None) -> None:
     exec(EXAMPLES[0], {})  # noqa: S102 - our own README
+    assert [probe(f"highlight-{number}.gif").height for number in range(2)] == [120, 120]
+
+
+def test_the_photo_example_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(EXAMPLES[1], {})  # noqa: S102 - our own README
     size = skimage.data.coffee().shape
     assert read_photo("corrected.png").shape == size
     assert read_photo("corrected.png").mean() > 2 * (skimage.data.coffee() // 6).mean()
     assert read_radiance("light.hdr").shape == size
 
 
-def test_the_client_example_gets_both_files(site: Site, write_photo: Callable[..., Path]) -> None:
-    code = EXAMPLES[1].replace("http://127.0.0.1:7860", site.url).replace("dark.jpg", str(write_photo()))
-    names: dict[str, object] = {}
-    exec(code, names)  # noqa: S102 - our own README
-    try:
-        assert read_photo(str(names["corrected"])).shape == read_photo(write_photo()).shape
-        assert read_radiance(str(names["light"])).shape == read_photo(write_photo()).shape
-    finally:
-        names["client"].close()  # type: ignore[attr-defined]  # a gradio_client.Client
+def test_the_client_example_gets_gifs_and_photos(
+    page_files: Path, videos: None, write_photo: Callable[..., Path]
+) -> None:
+    names: dict[str, Any] = {}
+    with launched(build_app()) as url:
+        code = EXAMPLES[2].replace("http://127.0.0.1:7860", url).replace("dark.jpg", str(write_photo()))
+        exec(code, names)  # noqa: S102 - our own README
+        names["client"].close()
+        assert [probe(gif).height for gif in names["gifs"]] == [120, 120]
+        assert [reason["nearest"] for reason in names["reasons"]] == [0, 0]
+        assert read_photo(names["corrected"]).shape == read_photo(write_photo()).shape
+        assert read_radiance(names["light"]).shape == read_photo(write_photo()).shape
 
 
 def test_every_file_that_is_linked_exists() -> None:
@@ -44,8 +67,13 @@ def test_every_file_that_is_linked_exists() -> None:
     assert [link for link in links if not (root / link).exists()] == []
 
 
+def test_every_model_card_names_the_commands_of_its_figures() -> None:
+    for weights, name in ((DRHT, "drht"), (PHD_GIFS, "phd-gifs")):
+        card = (Path(__file__).parent.parent / "vision_models" / weights.card).read_text(encoding="utf-8")
+        for command in ("train", "evaluate", "bench"):
+            assert f"vision-models {command} {name}" in card
+
+
 def test_the_model_card_names_the_bundled_size() -> None:
-    card = (Path(__file__).parent.parent / "vision_models" / WEIGHTS.card).read_text(encoding="utf-8")
+    card = (Path(__file__).parent.parent / "vision_models" / DRHT.card).read_text(encoding="utf-8")
     assert "24-24-48-96-96-192-96-96-48-24-24" in card
-    assert "vision-models evaluate drht" in card
-    assert "vision-models bench drht" in card

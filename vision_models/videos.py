@@ -245,15 +245,15 @@ def read_key_frames(
         raise VideoError(_DAMAGED)
 
 
-def write_gif(
+def write_gif(  # noqa: PLR0917 - in the order in which one says it: from when to when, where to, how
     video: Video | str | os.PathLike[str],
     start_s: float,
     end_s: float,
     path: str | os.PathLike[str],
-    *,
     height: int | None = None,
     fps: float = 12.5,
     max_bytes: int | None = None,
+    *,
     loop: bool = True,
 ) -> Path:
     """Cut a piece out of a video and write it as GIF, MP4 or WebP, whichever the path's ending says.

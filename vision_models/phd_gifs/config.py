@@ -48,7 +48,7 @@ class PHDConfig:
 WEIGHTS = Weights(
     name="phd-gifs-compact",
     filename="phd_gifs/phd-gifs-compact.safetensors",
-    sha256="e7157f97b57be777f03184b30ee01b646317f243be6ff6294a188e076bfefc8f",
+    sha256="d7651eb57e466d5efef1cb07f5de7467c97b8a669de7ff61c2bdeeb71141bf5c",
     license="Apache-2.0",
     paper="https://arxiv.org/abs/1804.06604",
     bundled="phd_gifs/weights/phd-gifs-compact.safetensors",

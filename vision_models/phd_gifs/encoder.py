@@ -163,7 +163,7 @@ def sample(
 
 
 def segment_vector(
-    looks: NDArray[np.float32], motion: NDArray[np.float32] | None, weight: float
+    looks: NDArray[np.floating], motion: NDArray[np.float32] | None, weight: float
 ) -> NDArray[np.float32]:
     """Join what a segment shows with how it moves.
 

@@ -60,5 +60,5 @@ def summarise(pairs: Sequence[NDArray[np.float32]] | NDArray[np.float32]) -> NDA
     """Describe a segment by what `MotionMeter` said of its pictures: (36,), on a logarithmic scale; zeros for none."""
     if not len(pairs):
         return np.zeros(MOTION_SIZE, np.float32)
-    stacked = np.stack(pairs)
+    stacked = np.asarray(pairs)
     return np.log1p(100 * np.concatenate([stacked.mean(axis=0), stacked.max(axis=0)]))

@@ -181,7 +181,8 @@ class HighlightPredictor:
             ) from error
         load_strictly(model, tensors)
         where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        model.eval().requires_grad_(requires_grad=False).to(where)
+        model.eval().requires_grad_(requires_grad=False)
+        model.encoder.to(where)  # the scorers are small, and `score` has to work where no GPU is lent
         return cls(model, config, CompactEncoder(model.encoder, config), found, where)
 
     def rank(

@@ -32,7 +32,9 @@ class Recipe:
     """All that a training run depends on, besides its data and the encoder. Kept with the weights."""
 
     config: PHDConfig = field(default_factory=PHDConfig)
-    habits: Habits = field(default_factory=Habits)  # of the users
+    habits: Habits = field(default_factory=Habits)  # of the users that the personal scorers learn from
+    # Those without a history: most agree on lively moments and topics of action.
+    everyone: Habits = field(default_factory=lambda: Habits(active_share=0.9, moment_share=0.0, lively_share=0.6))
     photos_per_topic: int = 100
     steps: int = 2500
     users: int = 64  # in a batch
@@ -53,7 +55,8 @@ def ranking_loss(scores: Tensor, wanted: Tensor, huber: float) -> Tensor:
     return loss[pairs].mean()
 
 
-def _learn(model: PHDGIFs, users: Users, recipe: Recipe) -> tuple[Tensor, dict[str, float]]:
+def _personal_losses(model: PHDGIFs, users: Users, recipe: Recipe) -> dict[str, Tensor]:
+    """What SVM-D and PHD-CA get wrong, each a scalar."""
     device = model.fusion_weight.device
     segments, history = (torch.from_numpy(part).to(device) for part in (users.segments, users.history))
     wanted, length = torch.from_numpy(users.wanted).to(device), torch.from_numpy(users.length).to(device)
@@ -66,15 +69,16 @@ def _learn(model: PHDGIFs, users: Users, recipe: Recipe) -> tuple[Tensor, dict[s
         ]
     )
     paired = torch.cat([segments, mean[:, None].expand_as(segments)], dim=-1)
-    scores = {
-        "generic": model.generic(segments),
-        "svm": model.svm(segments)[..., 0],
-        "svm_d": closeness,
-        "phd_ca": model.phd_ca(paired),
-    }
-    losses = {name: ranking_loss(score, wanted, recipe.huber) for name, score in scores.items()}
-    decay = recipe.svm_decay * (model.svm.weight.square().sum() + 0.01 * model.svm_d.weight.square().sum())
-    return sum(losses.values(), decay), {name: loss.item() for name, loss in losses.items()}
+    scores = {"svm_d": closeness, "phd_ca": model.phd_ca(paired)}
+    return {name: ranking_loss(score, wanted, recipe.huber) for name, score in scores.items()}
+
+
+def _generic_losses(model: PHDGIFs, users: Users, recipe: Recipe) -> dict[str, Tensor]:
+    """What the generic ranker and the Highlight SVM get wrong, each a scalar."""
+    device = model.fusion_weight.device
+    segments, wanted = (torch.from_numpy(part).to(device) for part in (users.segments, users.wanted))
+    scores = {"generic": model.generic(segments), "svm": model.svm(segments)[..., 0]}
+    return {name: ranking_loss(score, wanted, recipe.huber) for name, score in scores.items()}
 
 
 def train(
@@ -141,7 +145,11 @@ def train(
     started = time.monotonic()
     model.train()
     for step in range(1, recipe.steps + 1):
-        loss, parts = _learn(model, simulate(pools[0], recipe.users, recipe.habits, rng), recipe)
+        users = simulate(pools[0], recipe.users, recipe.habits, rng)
+        everyone = simulate(pools[0], recipe.users // 2, recipe.everyone, rng)
+        losses = _personal_losses(model, users, recipe) | _generic_losses(model, everyone, recipe)
+        decay = recipe.svm_decay * (model.svm.weight.square().sum() + 0.01 * model.svm_d.weight.square().sum())
+        loss = sum(losses.values(), decay)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -149,7 +157,7 @@ def train(
         if step % 200 == 0:
             report(
                 f"{step:>7} of {recipe.steps} steps   "
-                + "   ".join(f"{name} {value:.3f}" for name, value in parts.items())
+                + "   ".join(f"{name} {value.item():.3f}" for name, value in losses.items())
             )
     model.eval()
     _choose_fusion(model, pools[1], recipe, report)
@@ -170,8 +178,8 @@ def train(
 def _choose_fusion(model: PHDGIFs, pool: Pool, recipe: Recipe, report: Callable[[str], None]) -> None:
     """Set w of h = h_FNN + w * h_SVM to what ranks best for validation users, over histories of 1 to 10.
 
-    These are users who like what a video shows, in the world as it is: liveliness is PHD-CA's alone, and invented topics
-    are for training.
+    These are users who like what a video shows, in the world as it is: liveliness is PHD-CA's alone, and invented
+    topics are for training.
     """
     habits = replace(recipe.habits, lively_share=0.0, invented_share=0.0)
     rng = np.random.default_rng([recipe.seed, 1])

@@ -149,7 +149,8 @@ def _user(
         photos, past = _likes_a_moment(pool, wanted, h, habits, rng)
     else:
         photos, past = _likes_topics(pool, wanted, h, habits, rng)
-    shown, past_shown = _views(pool, photos, rng), _views(pool, past, rng)
+    shown: NDArray[np.floating] = _views(pool, photos, rng)
+    past_shown: NDArray[np.floating] = _views(pool, past, rng)
     if rng.random() < habits.invented_share:
         group = pool.topic * KINDS + (pool.kind if is_moment else 0)
         present, place = np.unique(group[np.concatenate([photos, past])], return_inverse=True)
