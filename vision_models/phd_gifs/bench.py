@@ -45,7 +45,7 @@ def bench(predictor: HighlightPredictor) -> str:
         f"from file to ranked segments: {ours / decoding:.2f} of FFmpeg's time to decode the file",
         f"the same from key frames alone: {key_frames / decoding:.2f}",
         f"an hour of it, as `rank` does by default: {hour / decoding / LONGER:.2f} of FFmpeg's time",
-        f"peak memory of this process and its FFmpeg: {memory}",
+        f"peak memory of this process, to which FFmpeg's decoder comes: {memory}",
     ]
     return "\n".join(lines)
 
@@ -83,6 +83,6 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _peak_memory() -> int:
-    """The largest resident size so far, in bytes, of this process plus that of its largest child, FFmpeg."""
-    peak = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    """The largest resident size of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
