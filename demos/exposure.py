@@ -24,13 +24,14 @@ from demos.page import (
     errors_on_page,
     launch,
     line,
+    load_or_fall_back,
     new_folder,
     page,
     uploaded,
     weights_source,
 )
 from demos.samples import PICK, SAMPLES, exposure_strip, sample_buttons
-from vision_models.errors import PhotoError, WeightsError
+from vision_models.errors import PhotoError
 from vision_models.photos import MIN_SIDE, read_photo, resize_to_fit, write_png, write_radiance
 
 if TYPE_CHECKING:
@@ -74,11 +75,7 @@ def load_predictor() -> tuple["ExposurePredictor", str]:
     from vision_models.drht.config import WEIGHTS
     from vision_models.drht.predictor import ExposurePredictor  # not above: it imports torch
 
-    try:
-        return ExposurePredictor.from_pretrained(), ""
-    except WeightsError as error:
-        bundled = ExposurePredictor.from_pretrained(path=WEIGHTS.bundled_path)
-        return bundled, f"{error} Until then, this page uses the weights bundled with it."
+    return load_or_fall_back(ExposurePredictor.from_pretrained, WEIGHTS)
 
 
 # ---- one function per event

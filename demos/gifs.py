@@ -27,6 +27,7 @@ from demos.page import (
     errors_on_page,
     launch,
     line,
+    load_or_fall_back,
     new_folder,
     page,
     uploaded,
@@ -48,7 +49,7 @@ from demos.timeline import (
     sides,
     timeline,
 )
-from vision_models.errors import VideoError, WeightsError
+from vision_models.errors import VideoError
 from vision_models.videos import Video, probe, write_gif
 
 if TYPE_CHECKING:
@@ -144,11 +145,7 @@ def load_predictor() -> tuple["HighlightPredictor", str]:
     from vision_models.phd_gifs.config import WEIGHTS
     from vision_models.phd_gifs.predictor import HighlightPredictor  # not above: it imports torch
 
-    try:
-        return HighlightPredictor.from_pretrained(), ""
-    except WeightsError as error:
-        bundled = HighlightPredictor.from_pretrained(path=WEIGHTS.bundled_path)
-        return bundled, f"{error} Until then, this page uses the weights bundled with it."
+    return load_or_fall_back(HighlightPredictor.from_pretrained, WEIGHTS)
 
 
 # ---- one function per event

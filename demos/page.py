@@ -2,21 +2,23 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gradio as gr
 from gradio.context import LocalContext
 from gradio.utils import get_upload_folder, is_in_or_equal
 
 from demos.theme import THEME
-from vision_models.errors import VisionModelsError
+from vision_models.errors import VisionModelsError, WeightsError
 
 if TYPE_CHECKING:
-    from vision_models.hub import WeightsFile
+    from vision_models.hub import Weights, WeightsFile
+
+Predictor = TypeVar("Predictor")
 
 HERE = Path(__file__).parent
 KEEP_SECONDS = 3600  # how long uploads and results stay on the server
@@ -60,6 +62,18 @@ def launch(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str | None]:
 def line(text: str, kind: str = "") -> str:
     """Return one line of HTML that says how things stand."""
     return f'<p class="{kind}">{escape(text)}</p>'
+
+
+def load_or_fall_back(load: Callable[..., Predictor], weights: "Weights") -> tuple[Predictor, str]:
+    """Load a predictor, by its `from_pretrained`; its bundled weights if a Hub repository was named in vain.
+
+    Returns:
+        The predictor, and a sentence for the page on why it is the bundled one, or "".
+    """
+    try:
+        return load(), ""
+    except WeightsError as error:
+        return load(path=weights.bundled_path), f"{error} Until then, this page uses the weights bundled with it."
 
 
 def weights_source(file: "WeightsFile") -> str:

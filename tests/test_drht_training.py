@@ -10,6 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from vision_models import training
 from vision_models.cli import app
 from vision_models.drht import evaluate, train
 from vision_models.drht.config import DRHTConfig
@@ -130,7 +131,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train.train(scenes, tmp_path / "whole", TINY, device="cpu", workers=0)
-    monkeypatch.setattr(train, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(training, "SAVE_SECONDS", 0)
     steps = 0
 
     class Interrupted(train.Run):
@@ -170,7 +171,7 @@ def test_training_learns(scenes: Path, tmp_path: Path) -> None:
 
 
 def test_the_learning_rate_warms_up_and_ends_low() -> None:
-    rates = [train.learning_rate(TINY, seen) for seen in range(TINY.samples)]
+    rates = [training.learning_rate(TINY, seen) for seen in range(TINY.samples)]
     assert max(rates) == pytest.approx(TINY.learning_rate, rel=0.05)
     assert rates[0] < 0.1 * TINY.learning_rate
     assert rates[-1] < 0.05 * TINY.learning_rate

@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from vision_models.errors import VideoError
-from vision_models.phd_gifs.metrics import average_precision, break_ties, frame_scores, msd, recall_at
-from vision_models.phd_gifs.phd2 import Vectors, baselines, evaluate_phd2, find_videos, read_phd2
+from vision_models.phd_gifs.metrics import average_precision, break_ties, msd, recall_at
+from vision_models.phd_gifs.phd2 import baselines, evaluate_phd2, find_videos, read_phd2
+from vision_models.phd_gifs.scorers import Vectors
 
 HEADER = "youtubeId,start,duration,user_id,video_duration,is_last\n"
 TINY = (
@@ -117,11 +118,11 @@ def test_recall_counts_frames_inside_the_best_segments() -> None:
 
 def test_equal_segments_are_told_apart_by_the_seed_alone() -> None:
     of_frame = np.repeat(np.arange(6), 3)
-    scores = frame_scores(np.zeros(6, np.float32), of_frame, 1)
+    scores = break_ties(np.zeros(6, np.float32), 1)[of_frame]
     assert len(set(scores)) == 6
     assert all(len(set(scores[of_frame == segment])) == 1 for segment in range(6))
-    np.testing.assert_array_equal(scores, frame_scores(np.zeros(6), of_frame, 1))
-    assert not np.array_equal(np.argsort(scores), np.argsort(frame_scores(np.zeros(6), of_frame, 2)))
+    np.testing.assert_array_equal(scores, break_ties(np.zeros(6), 1)[of_frame])
+    assert not np.array_equal(np.argsort(scores), np.argsort(break_ties(np.zeros(6), 2)[of_frame]))
 
 
 def test_ties_are_broken_without_reordering_scores_that_differ() -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from vision_models import training
 from vision_models.cli import app
 from vision_models.errors import WeightsFormatError
 from vision_models.hub import load_tensors, save_tensors
@@ -154,7 +155,7 @@ def test_an_interrupted_encoder_run_goes_on_where_it_was(
     monkeypatch.setattr(train_encoder, "initial_backbone", random_backbone)
     once = train_encoder.train_encoder(sets, tmp_path / "once", ENCODER, device="cpu", workers=0)
 
-    monkeypatch.setattr(train_encoder, "SAVE_SECONDS", -1)  # after every step
+    monkeypatch.setattr(training, "SAVE_SECONDS", -1)  # after every step
     step = train_encoder.EncoderRun.step
     calls = []
 

@@ -18,11 +18,11 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
+from accessibility import CONTRAST, PHONE, tab_to
 from conftest import Visitors, launched
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
-from test_page import CONTRAST, FOCUSED, OUTLINED, PHONE
 
 from vision_models.errors import HubUnreachableError
 from vision_models.hub import WeightsFile
@@ -840,27 +840,18 @@ def test_on_a_phone_nothing_sticks_out_and_the_result_comes_into_view(
 
 @browser
 def test_the_keyboard_reaches_everything_from_a_taste_to_the_saved_file(page: Page) -> None:
-    def tab_to(name: str) -> None:
-        for _ in range(60):
-            page.keyboard.press("Tab")
-            found = page.evaluate_handle(FOCUSED, name).as_element()
-            if found:
-                page.wait_for_function(OUTLINED, arg=found)  # one sees where one is
-                return
-        pytest.fail(f"{name!r} cannot be reached")
-
-    tab_to("Add GIFs")
-    tab_to("Coffee")
+    tab_to(page, "Add GIFs")
+    tab_to(page, "Coffee")
     page.keyboard.press("Enter")
     status(page, "Watched 1:10 of video")
     wait_for_gifs(page)
     for control in ("Find my GIFs", "How personal", "More like this", "Not for me", "Trim", "Save"):
-        tab_to(control)
+        tab_to(page, control)
     while not page.evaluate("document.activeElement.matches('.lane.you button')"):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_function("() => document.querySelector('.screen video').currentTime > 0")
-    tab_to("moments as a table")
+    tab_to(page, "moments as a table")
 
 
 @browser

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 import numpy as np
 import pytest
+from accessibility import CONTRAST, PHONE, tab_to
 from conftest import Site, Visitors, launched
 from PIL import Image
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 pytestmark = pytest.mark.browser
-
-PHONE = {"width": 390, "height": 844}
 
 
 # ---- what visitors do
@@ -327,62 +326,15 @@ def test_on_a_phone_nothing_sticks_out_and_the_result_comes_into_view(
     assert page.evaluate(overhang) <= 0
 
 
-FOCUSED = """(name) => {
-    const element = document.activeElement;
-    const drawn = element.closest("label") ?? element;  // a radio button is drawn by its label
-    return (drawn.innerText || element.ariaLabel || "").includes(name) && drawn;
-}"""
-OUTLINED = "(element) => getComputedStyle(element).outlineStyle === 'solid'"
-
-
 def test_the_keyboard_reaches_everything_from_a_sample_to_the_saved_file(page: Page) -> None:
-    def tab_to(name: str) -> None:
-        for _ in range(40):
-            page.keyboard.press("Tab")
-            found = page.evaluate_handle(FOCUSED, name).as_element()
-            if found:
-                page.wait_for_function(OUTLINED, arg=found)  # one sees where one is
-                return
-        pytest.fail(f"{name!r} cannot be reached")
-
-    tab_to("choose one")
-    tab_to("Correct the photo")
-    tab_to("Cat")
+    tab_to(page, "choose one")
+    tab_to(page, "Correct the photo")
+    tab_to(page, "Cat")
     page.keyboard.press("Enter")
     wait_until_done(page)
     page.get_by_text("Save HDR (.exr").wait_for()
     for control in ("Before", "After", "Strength", "Save photo", "Save HDR"):
-        tab_to(control)
-
-
-CONTRAST = """() => {
-    // The lowest contrast (WCAG 2) of any visible text to the colours painted behind it.
-    const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
-    const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
-        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-    const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3]));
-    const behind = (element) => {
-        const layers = [];
-        for (let e = element; e; e = e.parentElement) layers.push(parse(getComputedStyle(e).backgroundColor));
-        return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255]);
-    };
-    const poor = [];
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    while (walker.nextNode()) {
-        const element = walker.currentNode.parentElement;
-        const style = getComputedStyle(element);
-        const words = walker.currentNode.textContent.trim();
-        if (!words || !element.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
-        if (element.closest("button:disabled, script, style, [role=none]")) continue;  // the divider's arrows
-        const under = behind(element);
-        const [a, b] = [light(over(parse(style.color), under)), light(under)].sort((x, y) => y - x);
-        const ratio = (a + 0.05) / (b + 0.05);
-        const large = parseFloat(style.fontSize) >= 24;
-        if (ratio < (large ? 3 : 4.5)) poor.push(`${words.slice(0, 40)}: ${ratio.toFixed(2)}`);
-    }
-    return poor;
-}"""
+        tab_to(page, control)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

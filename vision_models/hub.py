@@ -14,7 +14,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from huggingface_hub import (
     CommitOperationAdd,
@@ -57,9 +57,11 @@ from vision_models.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from torch import Tensor, nn
+
+Network = TypeVar("Network", bound="nn.Module")
 
 REPO_VARIABLE = "VISION_MODELS_REPO"
 PACKAGE_FOLDER = Path(__file__).parent
@@ -277,6 +279,55 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             "Use weights made for this model and this version of vision_models."
         )
     module.load_state_dict(dict(tensors), strict=True)
+
+
+def load_network(
+    weights: Weights,
+    build: Callable[[dict[str, Any]], Network],
+    model: str,
+    *,
+    path: str | Path | None,
+    repo_id: str | None,
+    revision: str | None,
+    cache_dir: str | Path | None,
+    local_files_only: bool,
+) -> tuple[Network, WeightsFile]:
+    """Do what `from_pretrained` of every predictor does: fetch a checkpoint, build its network, fill it.
+
+    Args:
+        weights: Which checkpoint.
+        build: Makes the network from the config inside the file.
+        model: The model's name, for the error when that fails.
+        path: This and the others are those of `fetch`.
+        repo_id: Likewise.
+        revision: Likewise.
+        cache_dir: Likewise.
+        local_files_only: Likewise.
+
+    Returns:
+        The network, on the CPU, for evaluation only, and the file that its weights are from.
+
+    Raises:
+        WeightsError: One subclass per cause, see `vision_models.errors`.
+    """
+    found = fetch(
+        weights,
+        path=path,
+        repo_id=repo_id,
+        revision=revision,
+        cache_dir=cache_dir,
+        local_files_only=local_files_only,
+    )
+    tensors, config = load_tensors(found.path)
+    try:
+        network = build(config)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsFormatError(
+            f"The config inside {found.path.name} is not one of {model}: {error}. Use a file that this version wrote."
+        ) from error
+    load_strictly(network, tensors)
+    network.eval().requires_grad_(requires_grad=False)
+    return network, found
 
 
 def publish(

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+# Of the files that are taken from a folder of videos.
+VIDEO_SUFFIXES = frozenset({".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 MAX_PIXELS = 8192 * 8192  # of one picture: 8K passes
 MAX_HOURS = 12
 MAX_GIF_PIXELS = 200_000_000  # of all its pictures: they wait, 4 bytes a pixel, until the palette has seen the last

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import statistics
-import sys
-import time
-from collections.abc import Callable
 from functools import partial
 
 import cv2
@@ -14,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vision_models.bench import peak_memory, seconds
 from vision_models.drht.predictor import ExposurePredictor
 
 SIZES = ((1500, 2000), (3000, 4000), (6000, 8000))  # 3, 12 and 48 megapixels
@@ -25,28 +21,28 @@ def bench(predictor: ExposurePredictor) -> str:
     Returns:
         Lines of text with the ratios.
     """
-    before = _peak_memory()
+    before = peak_memory()
     photos = {size: dark_photo(size) for size in SIZES[:2]}
     predictor.correct(photos[SIZES[0]])  # warm up
-    seconds = {size: _seconds(partial(predictor.correct, photo)) for size, photo in photos.items()}
-    memory = _peak_memory()
+    times = {size: seconds(partial(predictor.correct, photo), repeats=5) for size, photo in photos.items()}
+    memory = peak_memory()
     photo = photos[SIZES[1]]
     exposures = [photo, cv2.convertScaleAbs(photo, alpha=2), cv2.convertScaleAbs(photo, alpha=4)]
-    mertens = _seconds(lambda: cv2.createMergeMertens().process(exposures), repeats=3)
+    mertens = seconds(lambda: cv2.createMergeMertens().process(exposures), repeats=3)
     largest = dark_photo(SIZES[2])
-    seconds[SIZES[2]] = _seconds(lambda: predictor.correct(largest), repeats=1)
-    ours = seconds[SIZES[1]]
+    times[SIZES[2]] = seconds(lambda: predictor.correct(largest))
+    ours = times[SIZES[1]]
     lines = [
         f"{torch.get_num_threads()} CPU threads, {predictor.device}, width {predictor.config.width}",
         f"12 megapixels: {ours / mertens:.2f} of the time of Mertens fusion of three ({ours:.2f} s, {mertens:.2f} s)",
         f"peak memory of the process by then: {memory / 1e9:.2f} GB ({before / 1e9:.2f} GB before the first photo)",
         *(
             f"{h * w / 1e6:.0f} megapixels: {s / (h * w) * 12e6 / ours:.2f} of the time per pixel at 12 megapixels"
-            for (h, w), s in seconds.items()
+            for (h, w), s in times.items()
         ),
     ]
     if predictor.device.type == "cuda":
-        gpu = _seconds(lambda: predictor.estimate(photo), repeats=20)
+        gpu = seconds(lambda: predictor.estimate(photo), repeats=20)
         lines.append(f"estimate on the GPU: {1000 * gpu:.0f} ms, {gpu / ours:.2f} of the whole")
     return "\n".join(lines)
 
@@ -60,19 +56,3 @@ def dark_photo(size: tuple[int, int]) -> NDArray[np.uint8]:
         photo += cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC) / side**0.25
     photo = 50 * photo / photo.max() + rng.normal(0, 2, (*size, 1)).astype(np.float32)
     return photo.clip(0, 255).astype(np.uint8)
-
-
-def _seconds(work: Callable[[], object], repeats: int = 5) -> float:
-    """Median of wall-clock seconds."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
-def _peak_memory() -> int:
-    """The largest resident size of this process so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch.utils.data import IterableDataset, get_worker_info
 
 from vision_models.drht.config import LUMINANCE
-from vision_models.photos import read_radiance
+from vision_models.photos import PHOTO_SUFFIXES, read_radiance
+from vision_models.training import own_numbers
 
 Floats = NDArray[np.floating]  # float32 throughout; NumPy's type hints lose the precision in arithmetic
 Curve = Callable[[Floats], Floats]
@@ -28,7 +29,6 @@ FUSED_EXPOSURES = (-4.0, -2.5, -1.0, 0.0, 1.0, 2.0)  # EV of the renders that th
 RADIANCE_LIMIT = 30.0**2.2  # alpha * H**gamma reaches 1 here
 HELD_OUT_EVERY = 6  # one scene in six is never trained on
 _LUMINANCE = np.array(LUMINANCE, np.float32)
-_PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 def split_scenes(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -192,11 +192,9 @@ class Triplets(IterableDataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]])
     photo_share: float = 0.4
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        worker = get_worker_info()
-        if worker:
+        if get_worker_info():
             cv2.setNumThreads(1)  # the other processes have their own share of the cores
-        offset, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        for index in range(self.start + offset, self.stop, step):
+        for index in own_numbers(self.start, self.stop):
             yield self.group(index)
 
     def group(self, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -263,8 +261,8 @@ class Triplets(IterableDataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]])
 
 
 def find_photos(folder: Path) -> list[Path]:
-    """All JPEG and PNG files below a folder, by name."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PHOTO_SUFFIXES)
+    """All JPEG, PNG and BMP files below a folder, by name."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
 
 
 def load_panoramas(paths: Sequence[Path]) -> list[Floats]:

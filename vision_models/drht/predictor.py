@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vision_models.devices import choose_device
 from vision_models.drht.config import WEIGHTS, DRHTConfig
 from vision_models.drht.network import DRHT, STRIDE
 from vision_models.drht.upsampling import Quieter, bands, fit
-from vision_models.errors import PhotoError, WeightsFormatError
-from vision_models.hub import WeightsFile, fetch, load_strictly, load_tensors
+from vision_models.errors import PhotoError
+from vision_models.hub import WeightsFile, load_network
 from vision_models.photos import check_size
 
 _GAMMA = 2.2
@@ -132,24 +133,18 @@ class ExposurePredictor:
         Raises:
             WeightsError: one subclass per cause, each with a sentence that says what to do.
         """
-        found = fetch(
+        network, found = load_network(
             WEIGHTS,
+            lambda config: DRHT(DRHTConfig(**config)),
+            "DRHT",
             path=path,
             repo_id=repo_id,
             revision=revision,
             cache_dir=cache_dir,
             local_files_only=local_files_only,
         )
-        tensors, config = load_tensors(found.path)
-        try:
-            network = DRHT(DRHTConfig(**config))
-        except (TypeError, ValueError) as error:
-            raise WeightsFormatError(
-                f"The config inside {found.path.name} is not one of DRHT: {error}. Use a file that this version wrote."
-            ) from error
-        load_strictly(network, tensors)
-        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        return cls(network.eval().requires_grad_(requires_grad=False).to(where), found, where)
+        where = choose_device(device)
+        return cls(network.to(where), found, where)
 
     @property
     def config(self) -> DRHTConfig:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader
 
+from vision_models.devices import choose_device
 from vision_models.drht.config import DRHTConfig
 from vision_models.drht.data import Floats, Triplets, batches, find_photos, load_panoramas, split_scenes
 from vision_models.drht.network import DRHT, Prediction, encode_radiance
 from vision_models.hub import save_tensors
+from vision_models.training import Logbook, Stateful, TrainingRun, follow, learning_rate, loader
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,6 @@ PAPER = Recipe(
 )
 RECIPES = {"compact": COMPACT, "paper": PAPER}
 
-LOG_SECONDS = 30
-SAVE_SECONDS = 120
-
 
 def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
     """SSIM of two batches (B, 3, H, W) in 0..1, with a 7x7 box window (Wang et al., 2004). A scalar."""
@@ -96,17 +92,8 @@ def loss(prediction: Prediction, radiance: Tensor, fused: Tensor, recipe: Recipe
     return hdr, ldr
 
 
-def learning_rate(recipe: Recipe, seen: int) -> float:
-    """Linear warm-up, then a cosine down to 1 % of the highest rate."""
-    progress = seen / recipe.samples
-    if progress < recipe.warm_up:
-        return recipe.learning_rate * (progress / recipe.warm_up + 0.01)
-    cosine = (1 + math.cos(math.pi * (progress - recipe.warm_up) / (1 - recipe.warm_up))) / 2
-    return recipe.learning_rate * (0.01 + 0.99 * cosine)
-
-
 @dataclass
-class Run:
+class Run(TrainingRun):
     """A training run's state: everything that a checkpoint keeps."""
 
     recipe: Recipe
@@ -124,25 +111,9 @@ class Run:
         self.average.load_state_dict(self.network.state_dict())
         self.optimiser = torch.optim.Adam(self.network.parameters())
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint; an interrupted write leaves the former one in place."""
-        unfinished = path.with_suffix(".unfinished")
-        content = {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "state": {"seen": self.seen, "seconds": self.seconds},
-        }
-        torch.save(content, unfinished)
-        unfinished.replace(path)
-
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
-        saved = torch.load(path, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(saved["network"])
-        self.average.load_state_dict(saved["average"])
-        self.optimiser.load_state_dict(saved["optimiser"])
-        self.seen, self.seconds = saved["state"]["seen"], saved["state"]["seconds"]
+    def parts(self) -> Mapping[str, Stateful]:
+        """Name what changes in the course of the run."""
+        return {"network": self.network, "average": self.average, "optimiser": self.optimiser}
 
     def step(self, photo: Tensor, radiance: Tensor, fused: Tensor) -> Tensor:
         """Learn from one batch, each (B, 3, H, W). Returns both losses, (2,)."""
@@ -159,7 +130,7 @@ class Run:
         (recipe.hdr_weight * hdr + ldr).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
-        _follow(self.average, self.network, recipe.ema_decay)
+        follow(self.average, self.network, recipe.ema_decay)
         self.seen += len(photo)
         return torch.stack([hdr.detach(), ldr.detach()])
 
@@ -190,31 +161,17 @@ def train(
     """
     torch.set_flush_denormal(True)  # dark photos fill the networks with denormals, which are 40 times slower on a CPU
     out.mkdir(parents=True, exist_ok=True)
-    run = Run(recipe, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+    run = Run(recipe, choose_device(device))
     checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists():
-        run.load(checkpoint)
+    run.resume(checkpoint)
     panoramas = load_panoramas(split_scenes(data)[0])
     photo_paths = find_photos(photos) if photos else []
 
-    started = time.monotonic() - run.seconds
-    saved_at = logged_at = time.monotonic()
-    losses: list[Tensor] = []
+    logbook = Logbook(run, recipe.samples, checkpoint, out / "log.jsonl", report)
     for batch in _batches(recipe, panoramas, photo_paths, run.seen, workers):
-        losses.append(run.step(*(part.to(run.device, memory_format=torch.channels_last) for part in batch)))
-        now = time.monotonic()
-        run.seconds = now - started
-        if now - logged_at > LOG_SECONDS:
-            hdr, ldr = torch.stack(losses).mean(dim=0).tolist()
-            line = {"seen": run.seen, "seconds": round(run.seconds), "size": batch[0].shape[-1], "hdr": hdr, "ldr": ldr}
-            with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(line) + "\n")
-            report(f"{run.seen:>7} of {recipe.samples} photos   HDR loss {hdr:.4f}   LDR loss {ldr:.4f}")
-            losses, logged_at = [], now
-        if now - saved_at > SAVE_SECONDS:
-            run.save(checkpoint)
-            saved_at = now
-    run.save(checkpoint)
+        hdr, ldr = run.step(*(part.to(run.device, memory_format=torch.channels_last) for part in batch))
+        logbook.note({"HDR": hdr, "LDR": ldr}, size=batch[0].shape[-1])
+    logbook.close()
     record = asdict(recipe) | {"seconds": round(run.seconds), "device": run.device.type}
     (out / "recipe.json").write_text(json.dumps(record, indent=2) + "\n")
     weights = out / "drht.safetensors"
@@ -243,15 +200,7 @@ def _batches(
             stop=groups,
             photo_share=recipe.photo_share,
         )
-        yield from DataLoader(
-            triplets,
-            stage.batch // recipe.exposures,
-            num_workers=workers,
-            collate_fn=batches,
-            prefetch_factor=4 if workers else None,
-            # A forked process would have OpenCV's threads in name only, and hang.
-            multiprocessing_context="spawn" if workers else None,
-        )
+        yield from loader(triplets, stage.batch // recipe.exposures, workers, batches)
 
 
 def _freeze_norm(network: nn.Module) -> None:
@@ -259,13 +208,3 @@ def _freeze_norm(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
-
-
-@torch.no_grad()
-def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move the averaged weights towards the current ones."""
-    for slow, fast in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if slow.is_floating_point():
-            slow.lerp_(fast, 1 - decay)
-        else:
-            slow.copy_(fast)

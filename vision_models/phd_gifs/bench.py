@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import imageio_ffmpeg
 import torch
 
+from vision_models.bench import peak_memory, seconds
 from vision_models.phd_gifs.predictor import HighlightPredictor
 from vision_models.videos import probe
 
@@ -30,13 +27,13 @@ def bench(predictor: HighlightPredictor) -> str:
     with tempfile.TemporaryDirectory() as folder:
         video = make_video(Path(folder))
         predictor.rank(_shortened(video, 20))  # warm up
-        decoding = _seconds(lambda: _ffmpeg("-i", str(video), "-map", "0:v", "-f", "null", "-"))
-        ours = _seconds(lambda: predictor.rank(video, key_frames=False))
-        at_ten_minutes = _peak_memory()
-        key_frames = _seconds(lambda: predictor.rank(video, key_frames=True))
+        decoding = seconds(lambda: _ffmpeg("-i", str(video), "-map", "0:v", "-f", "null", "-"))
+        ours = seconds(lambda: predictor.rank(video, key_frames=False))
+        at_ten_minutes = peak_memory()
+        key_frames = seconds(lambda: predictor.rank(video, key_frames=True))
         longer = _repeated(video, LONGER)
-        hour = _seconds(lambda: predictor.rank(longer))
-        at_an_hour = _peak_memory()
+        hour = seconds(lambda: predictor.rank(longer))
+        at_an_hour = peak_memory()
         known = probe(video)
     memory = f"{at_ten_minutes / 1e9:.2f} GB by the end of ten minutes, {at_an_hour / 1e9:.2f} GB by the end of an hour"
     lines = [
@@ -60,9 +57,9 @@ def make_video(folder: Path) -> Path:
     return video
 
 
-def _shortened(video: Path, seconds: int) -> Path:
+def _shortened(video: Path, length_s: int) -> Path:
     short = video.with_name("short.mp4")
-    _ffmpeg("-i", str(video), "-t", str(seconds), "-c", "copy", str(short))
+    _ffmpeg("-i", str(video), "-t", str(length_s), "-c", "copy", str(short))
     return short
 
 
@@ -74,15 +71,3 @@ def _repeated(video: Path, times: int) -> Path:
 
 def _ffmpeg(*arguments: str) -> None:
     subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y", *arguments], check=True)  # noqa: S603
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def _peak_memory() -> int:
-    """The largest resident size of this process so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -28,9 +28,8 @@ from numpy.typing import NDArray
 
 from vision_models.phd_gifs.config import SEGMENT_S, PHDConfig
 from vision_models.phd_gifs.motion import MotionMeter, summarise
-from vision_models.videos import read_frames
-
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+from vision_models.photos import PHOTO_SUFFIXES
+from vision_models.videos import VIDEO_SUFFIXES, read_frames
 
 # Topics that the test clips show too, or that come close; no photo of them is used.
 RESERVED = {"brushing teeth", "cutting vegetables", "fighting", "jumping"}
@@ -56,7 +55,6 @@ _SAME = {
 }
 
 
-VIDEO_SUFFIXES = {".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm"}
 FIRST_TEST_GROUP = 18  # of UCF101's groups, each filmed in one place
 SKATE_TEST_STEP = 3
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 import cv2
@@ -253,7 +254,7 @@ class _Kept:
 
 
 def _in_batches(network: nn.Module, pictures: NDArray[np.uint8], order: tuple[int, ...]) -> NDArray[np.float32]:
-    device = next(iter(network.state_dict().values())).device
+    device = next(chain(network.parameters(), network.buffers())).device
     if device.type == "cpu":
         torch.set_flush_denormal(True)
     with torch.inference_mode():

@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 
 from vision_models.phd_gifs.config import SEGMENT_S
 from vision_models.phd_gifs.data import Clip, read_clips, read_fights
-from vision_models.phd_gifs.metrics import average_precision, break_ties, msd, recall_at
+from vision_models.phd_gifs.metrics import FRAMES, Quality, break_ties, mean_quality, measure
 from vision_models.phd_gifs.predictor import HighlightPredictor
 from vision_models.phd_gifs.scorers import Comparison, Scorer, Vectors
-from vision_models.videos import read_frames
+from vision_models.videos import probe, read_frames
 
 HISTORY_LENGTHS = (0, 1, 2, 5, 10)
 SEGMENTS = 12
 LIKED = 2
 CASES = 60  # of each topic
-FRAMES = 10  # a second, as in the article's protocol
 FIGHT_CASES = 500
 HISTOGRAM_BINS = 8  # of each of red, green and blue
 
@@ -68,27 +67,11 @@ def cases(clips: Sequence[Clip], seed: int = 0, per_topic: int = CASES) -> Itera
             )
 
 
-@dataclass(frozen=True)
-class Quality:
-    """The article's three measures, in percent."""
-
-    ap: float
-    nmsd: float  # lower is better
-    recall: float  # of the wanted frames, inside the five best segments
-
-
-def measure(scores: NDArray[np.float32], truth: NDArray[np.bool_], seed: int) -> Quality:
-    """Measure a ranking of segments of equal length."""
+def measure_segments(scores: NDArray[np.float32], truth: NDArray[np.bool_], seed: int) -> Quality:
+    """Measure a ranking of segments of equal length, each of which is a GIF or is not."""
     of_frame = np.repeat(np.arange(len(scores)), int(SEGMENT_S * FRAMES))
-    frames = truth[of_frame]
-    ranked = break_ties(scores, seed)
-    said = ranked[of_frame]
-    gifs = [of_frame == number for number in np.flatnonzero(truth)]
-    return Quality(
-        100 * average_precision(said, frames),
-        100 * float(np.mean([msd(said, gif) for gif in gifs])),
-        100 * recall_at(ranked, of_frame, frames),
-    )
+    gifs = of_frame == np.flatnonzero(truth)[:, None]
+    return measure(break_ties(scores, seed), of_frame, gifs)
 
 
 def evaluate(data: Path, predictor: HighlightPredictor, report: Callable[[str], None] = lambda _: None) -> str:
@@ -126,11 +109,11 @@ def evaluate(data: Path, predictor: HighlightPredictor, report: Callable[[str], 
             qualities = []
             for number, case in enumerate(drawn):
                 history = (case.wrong if is_wrong else case.history)[:length]
-                quality = measure(scorer(described[case.segments], described[history]), case.truth, number)
+                quality = measure_segments(scorer(described[case.segments], described[history]), case.truth, number)
                 qualities.append(quality)
                 if name == "PHD-CA + SVM-D" and label == "1":
                     per_topic[clips[case.segments[case.truth][0]].topic].append(quality.ap)
-            results[name].append(_mean(qualities))
+            results[name].append(mean_quality(qualities))
         report(f"{name} done")
     lines = [f"{len(clips)} clips, {len(drawn)} users; the history has so many GIFs:", ""]
     for title, part in (("mAP, %", "ap"), ("nMSD, % (lower is better)", "nmsd"), ("Recall@5, %", "recall")):
@@ -170,10 +153,10 @@ def evaluate_fights(data: Path, predictor: HighlightPredictor, report: Callable[
             ]
         )
         for name, scores in said.items():
-            results[name].append(measure(scores[chosen], is_fight[chosen], number))
-    means = {name: _mean(qualities) for name, qualities in results.items()}
-    rows = {name: [q.ap, q.nmsd, q.recall] for name, q in means.items()}
-    return "\n".join(_table("Two fights among ten calm scenes, no history", ["mAP, %", "nMSD, %", "Recall@5, %"], rows))
+            results[name].append(measure_segments(scores[chosen], is_fight[chosen], number))
+    means = {name: mean_quality(qualities) for name, qualities in results.items()}
+    columns = ["mAP, %", "nMSD, %", "Recall@5, %"]
+    return "\n".join(_table("Two fights among ten calm scenes, no history", columns, means))
 
 
 def _describe(
@@ -182,8 +165,9 @@ def _describe(
     """Of the first five seconds of every clip: vectors (N, D), colour histograms (N, 512), mean motion (N,)."""
     vectors, histograms, change = [], [], []
     for number, clip in enumerate(clips):
-        vectors.append(predictor.remember(clip.path, 0.0, SEGMENT_S))
-        pictures = [p for _, p in read_frames(clip.path, fps=predictor.encoder.fps, size=(64, 64), end_s=SEGMENT_S)]
+        video = probe(clip.path)
+        vectors.append(predictor.remember(video, 0.0, SEGMENT_S))
+        pictures = [p for _, p in read_frames(video, fps=predictor.encoder.fps, size=(64, 64), end_s=SEGMENT_S)]
         bins = [HISTOGRAM_BINS] * 3
         counts = cv2.calcHist(pictures, [0, 1, 2], None, bins, [0, 256] * 3).ravel()
         histograms.append(counts / np.linalg.norm(counts))
@@ -193,10 +177,6 @@ def _describe(
         if number % 50 == 0:
             report(f"{number:>5} of {len(clips)} clips seen")
     return np.stack(vectors), np.stack(histograms).astype(np.float32), np.array(change, np.float32)
-
-
-def _mean(qualities: Sequence[Quality]) -> Quality:
-    return Quality(*(float(np.mean([getattr(q, name) for q in qualities])) for name in ("ap", "nmsd", "recall")))
 
 
 def _table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[float]]) -> list[str]:

@@ -1,14 +1,18 @@
 """The measures of the paper's comparison, for one video each: AP, nMSD and Recall@5.
 
-They look at frames. All frames of a segment have its score, so two segments with equal scores would be told apart by
-nothing but their order; `break_ties` does it by a little seeded noise instead.
+They look at frames, ten a second. All frames of a segment have its score, so two segments with equal scores would be
+told apart by nothing but their order; `break_ties` does it by a little seeded noise instead.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+FRAMES = 10  # a second
 TIE_NOISE = 1e-7  # less than the distance between two float32 numbers around 1: it decides between equal scores alone
 
 
@@ -18,20 +22,39 @@ def break_ties(segment_scores: ArrayLike, seed: int | np.random.Generator) -> ND
     return scores + TIE_NOISE * np.random.default_rng(seed).random(len(scores))
 
 
-def frame_scores(
-    segment_scores: ArrayLike, segment_of_frame: NDArray[np.integer], seed: int | np.random.Generator
-) -> NDArray[np.float64]:
-    """Give every frame the score of its segment, ties between segments broken.
+class Quality(NamedTuple):
+    """The three measures, in percent."""
+
+    ap: float
+    nmsd: float  # lower is better
+    recall: float  # of the wanted frames, inside the five best segments
+
+
+def measure(
+    segment_scores: NDArray[np.float64], segment_of_frame: NDArray[np.integer], gifs: NDArray[np.bool_]
+) -> Quality:
+    """Take all three measures of one video.
 
     Args:
-        segment_scores: (S,)
+        segment_scores: (S,), ties broken.
         segment_of_frame: (F,) index of the segment that a frame is in.
-        seed: Of the noise, or a generator to draw it from.
+        gifs: (G, F) frames of each GIF that the user cut. nMSD is the mean over them.
 
-    Returns:
-        (F,)
+    Raises:
+        ValueError: when no frame is true, or the lengths differ.
     """
-    return break_ties(segment_scores, seed)[segment_of_frame]
+    said, truth = segment_scores[segment_of_frame], gifs.any(axis=0)
+    return Quality(
+        100 * average_precision(said, truth),
+        100 * float(np.mean([msd(said, gif) for gif in gifs])),
+        100 * recall_at(segment_scores, segment_of_frame, truth),
+    )
+
+
+def mean_quality(videos: Sequence[Quality]) -> Quality:
+    """Average every measure over videos."""
+    ap, nmsd, recall = np.mean(videos, axis=0).tolist()
+    return Quality(ap, nmsd, recall)
 
 
 def average_precision(scores: ArrayLike, truth: ArrayLike) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 SIDE = 64  # pixels: flow is measured on pictures of this size
 CUT = 0.2  # mean change of brightness, of 1: more is another shot, not motion
+SPEED, BRIGHTNESS_CHANGE = 1, 3  # places in the numbers of `MotionMeter`: how fast things move, how lively it looks
 _CELLS = 3  # a side of the grid that says where things move
 _DIRECTIONS = 4
 _PER_PAIR = 5 + _CELLS**2 + _DIRECTIONS

@@ -150,6 +150,7 @@ class PHDGIFs(nn.Module):
 
     def __init__(self, config: PHDConfig) -> None:
         super().__init__()
+        self.config = config
         size = config.embedding + MOTION_SIZE
         self.encoder = PictureEncoder(config.embedding)
         self.generic = Ranker(size, config.hidden)  # Video2GIF: the segment alone

@@ -28,18 +28,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_models.errors import VideoError
-from vision_models.phd_gifs.metrics import average_precision, break_ties, msd, recall_at
-
-Vectors = NDArray[np.float32]  # (N, D), rows of unit length
-Scorer = Callable[[Vectors, Vectors], NDArray[np.float32]]  # (segments (S, D), history (H, D)) -> scores (S,)
+from vision_models.phd_gifs.metrics import FRAMES, Quality, break_ties, mean_quality, measure
+from vision_models.phd_gifs.scorers import Scorer, Vectors
+from vision_models.videos import VIDEO_SUFFIXES
 
 COLUMNS = ("youtubeId", "start", "duration", "user_id", "video_duration", "is_last")
-FRAMES = 10  # a second
 SEGMENT_FRAMES = 50
 SEEDS = 8  # of the random baseline
 HABIT_WIDTH = 0.1  # standard deviation, in lengths of a video
 EARLY_S = 5.0  # many GIFs begin where their video does, perhaps because nobody moved the handle
-VIDEO_SUFFIXES = frozenset({".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
 
 @dataclass(frozen=True)
@@ -168,7 +165,7 @@ def baselines(users: Sequence[User]) -> str:
         runs = np.array([_run(users, scorer, seed) for seed in range(seeds)])  # (seeds, 3)
         ap, nmsd, recall = runs.mean(axis=0)
         spread = f" ± {runs[:, 0].std():.2f}" if seeds > 1 else ""
-        without = f"{_run(late, scorer, 0)[0]:.2f}" if late else "none"
+        without = f"{_run(late, scorer, 0).ap:.2f}" if late else "none"
         lines.append(f"| {name} | {ap:.2f}{spread} | {nmsd:.2f} | {recall:.2f} | {without} |")
     return "\n".join(lines)
 
@@ -205,7 +202,7 @@ def evaluate_phd2(
     """
     found = find_videos(videos)
     rng = np.random.default_rng(0)
-    results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in scorers}
+    results: dict[str, list[Quality]] = {name: [] for name in scorers}
     missing = unreadable = wanted = used = 0
     for number, user in enumerate(users):
         present = [gif for gif in user.history if gif.video in found]
@@ -227,7 +224,7 @@ def evaluate_phd2(
         used += len(history)
         of_frame = _segment_of_frame(spans, user.frames)
         for name, scorer in scorers.items():
-            results[name].append(_measure(break_ties(scorer(segments, np.stack(history)), rng), of_frame, user.truth()))
+            results[name].append(measure(break_ties(scorer(segments, np.stack(history)), rng), of_frame, user.truth()))
     kept = len(users) - missing - unreadable
     left_out = f"{missing} were left out because videos are missing, {unreadable} because videos cannot be read"
     if not kept:
@@ -239,7 +236,7 @@ def evaluate_phd2(
         )
     lines = [f"| {kept} users | mAP | nMSD | Recall@5 |", "|---|---|---|---|"]
     for name, values in results.items():
-        lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in 100 * np.mean(values, axis=0)) + " |")
+        lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in mean_quality(values)) + " |")
     lines += ["", f"Of {len(users)} users, {left_out}. {used} of the others' {wanted} history GIFs were there."]
     return "\n".join(lines)
 
@@ -270,24 +267,15 @@ def _oracle(user: User, rng: np.random.Generator) -> NDArray[np.float64]:  # noq
     return (np.minimum(end, gifs[:, 1]) - np.maximum(start, gifs[:, 0])).clip(0).max(axis=0)
 
 
-def _run(users: Sequence[User], scorer: Baseline, seed: int) -> tuple[float, float, float]:
-    """Means of AP, nMSD and Recall@5 over users, in percent."""
+def _run(users: Sequence[User], scorer: Baseline, seed: int) -> Quality:
+    """Means over users."""
     rng = np.random.default_rng(seed)
-    values = []
-    for user in users:
-        scores = break_ties(scorer(user, rng), rng)
-        values.append(_measure(scores, np.arange(user.frames) // SEGMENT_FRAMES, user.truth()))
-    ap, nmsd, recall = 100 * np.mean(values, axis=0)
-    return float(ap), float(nmsd), float(recall)
-
-
-def _measure(
-    scores: NDArray[np.float64], of_frame: NDArray[np.int64], gifs: NDArray[np.bool_]
-) -> tuple[float, float, float]:
-    """AP, nMSD and Recall@5 of one user, in 0..1."""
-    said, truth = scores[of_frame], gifs.any(axis=0)
-    nmsd = float(np.mean([msd(said, gif) for gif in gifs]))
-    return average_precision(said, truth), nmsd, recall_at(scores, of_frame, truth)
+    return mean_quality(
+        [
+            measure(break_ties(scorer(user, rng), rng), np.arange(user.frames) // SEGMENT_FRAMES, user.truth())
+            for user in users
+        ]
+    )
 
 
 def _count(user: User) -> int:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vision_models.errors import VideoError, WeightsFormatError
-from vision_models.hub import WeightsFile, fetch, load_strictly, load_tensors
+from vision_models.devices import choose_device
+from vision_models.errors import VideoError
+from vision_models.hub import WeightsFile, load_network
 from vision_models.phd_gifs.config import SEGMENT_S, WEIGHTS, PHDConfig
 from vision_models.phd_gifs.encoder import CompactEncoder, Samples, SegmentEncoder, describe, sample, segment_vector
+from vision_models.phd_gifs.motion import SPEED
 from vision_models.phd_gifs.network import PHDGIFs
 from vision_models.phd_gifs.scorers import Comparison, Vectors
 from vision_models.phd_gifs.segments import grid, loop_point, shots, sub_window, suppress
@@ -47,6 +49,16 @@ class Clip:
     segment: int  # index of the segment it is from
     nearest: int | None
     similarity: float | None
+
+
+class VideoIndexPart(NamedTuple):
+    """What is known of a stretch of a video; the fields are those of `VideoIndex`, in their order."""
+
+    look_times: NDArray[np.float64]
+    looks: NDArray[np.float32]
+    times: NDArray[np.float64]
+    motion: NDArray[np.float32]
+    signatures: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -110,15 +122,12 @@ class Highlights:
             return segment.start_s, segment.end_s
         index = self.index
         moving = len(index.motion) > 0
-        energy = index.motion[:, ENERGY] if moving else np.zeros(len(index.times))
+        energy = index.motion[:, SPEED] if moving else np.zeros(len(index.times))
         start, end = sub_window(index.times, energy, segment.start_s, segment.end_s, length_s, index.video.duration_s)
         if moving:
             slack = min(LOOP_SLACK_S, 0.2 * (end - start))
             end = min(loop_point(index.times, index.signatures, start, end, slack), index.video.duration_s)
         return start, end
-
-
-ENERGY = 1  # of MotionMeter's numbers: the mean speed of what moves by itself
 
 
 @dataclass(frozen=True)
@@ -162,28 +171,19 @@ class HighlightPredictor:
         Raises:
             WeightsError: one subclass per cause, each with a sentence that says what to do.
         """
-        found = fetch(
+        model, found = load_network(
             WEIGHTS,
+            lambda config: PHDGIFs(PHDConfig.from_json(config)),
+            "PHD-GIFs",
             path=path,
             repo_id=repo_id,
             revision=revision,
             cache_dir=cache_dir,
             local_files_only=local_files_only,
         )
-        tensors, stored = load_tensors(found.path)
-        try:
-            config = PHDConfig.from_json(stored)
-            model = PHDGIFs(config)
-        except (KeyError, TypeError, ValueError) as error:
-            raise WeightsFormatError(
-                f"The config inside {found.path.name} is not one of PHD-GIFs: {error}. "
-                "Use a file that this version wrote."
-            ) from error
-        load_strictly(model, tensors)
-        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        model.eval().requires_grad_(requires_grad=False)
+        where = choose_device(device)
         model.encoder.to(where)  # the scorers are small, and `score` has to work where no GPU is lent
-        return cls(model, config, CompactEncoder(model.encoder, config), found, where)
+        return cls(model, model.config, CompactEncoder(model.encoder, model.config), found, where)
 
     def rank(
         self,
@@ -261,14 +261,7 @@ class HighlightPredictor:
         """
         if not sum(len(part.looks) for part in parts):
             raise VideoError("This video has no picture that can be decoded. Please try another file.")
-        return VideoIndex(
-            video,
-            np.concatenate([part.look_times for part in parts]),
-            np.concatenate([part.looks for part in parts]),
-            np.concatenate([part.times for part in parts]),
-            np.concatenate([part.motion for part in parts]),
-            np.concatenate([part.signatures for part in parts]),
-        )
+        return VideoIndex(video, *map(np.concatenate, zip(*parts, strict=True)))
 
     def remember(
         self, gif: str | Path | Video, start_s: float = 0.0, end_s: float | None = None
@@ -328,17 +321,6 @@ class HighlightPredictor:
             ),
             weight,
         )
-
-
-@dataclass(frozen=True)
-class VideoIndexPart:
-    """What is known of a stretch of a video; the fields are those of `VideoIndex`."""
-
-    look_times: NDArray[np.float64]
-    looks: NDArray[np.float32]
-    times: NDArray[np.float64]
-    motion: NDArray[np.float32]
-    signatures: NDArray[np.uint8]
 
 
 def _blend(generic: float, personal: float, weight: float) -> float:

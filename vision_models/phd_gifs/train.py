@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from vision_models.devices import choose_device
 from vision_models.hub import load_strictly, load_tensors, save_tensors, sha256_of
 from vision_models.phd_gifs.config import PHDConfig
 from vision_models.phd_gifs.data import Photo, cached_pictures, clip_motion, jitter, read_photos, split_topics
@@ -108,7 +109,7 @@ def train(
     """
     torch.set_flush_denormal(True)
     torch.manual_seed(recipe.seed)
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = choose_device(device)
     out.mkdir(parents=True, exist_ok=True)
     tensors, config = load_tensors(encoder)
     recipe = replace(recipe, config=PHDConfig.from_json(config))

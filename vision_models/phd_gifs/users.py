@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_models.phd_gifs.encoder import segment_vector
+from vision_models.phd_gifs.motion import BRIGHTNESS_CHANGE
 from vision_models.phd_gifs.scorers import Vectors
 
 LONGEST_HISTORY = 20
 VIEWS = 2  # of each photo
-BRIGHTNESS_CHANGE = 3  # of the motion numbers: how lively a segment is
 KINDS = 3  # kinds of moment inside a topic
 
 # Topics in which little happens; all others count as action.
