@@ -12,11 +12,13 @@ import gradio as gr
 
 from demos.exposure import build_exposure
 from demos.gifs import build_gifs
+from demos.interactions import build_interactions
 from demos.page import launch, page
 
 # tab id: (label, function that builds the tab)
 TABS: dict[str, tuple[str, Callable[[], None]]] = {
     "gifs": ("GIF highlights", build_gifs),
+    "interactions": ("Interactions", build_interactions),
     "exposure": ("Exposure", build_exposure),
 }
 

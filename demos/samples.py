@@ -1,16 +1,22 @@
 """Samples for the tabs, made by us out of the pictures in the installed scikit-image.
 
 For the exposure tab photos, exposed wrongly; for the GIF tab a video of camera moves over pictures, and visitors with a
-taste. Nothing is downloaded and nothing is stored in the repository; `assets/LICENSES.md` lists the sources.
+taste. For the interactions tab also photos that lie on another server: the address of each is fixed, its bytes are
+verified, and it is fetched when somebody clicks on it. Nothing is stored in the repository; `assets/LICENSES.md` lists
+the sources.
 """
 
 import base64
+import hashlib
 import tempfile
+import urllib.request
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from html import escape
+from http.client import HTTPException
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import cv2
 import imageio_ffmpeg
@@ -18,6 +24,8 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
+from vision_models.errors import PhotoError
+from vision_models.photos import write_png
 from vision_models.videos import write_gif
 
 THUMBNAIL_SIDE = 240  # pixels; shown at half of that, which is sharp on phones
@@ -238,3 +246,115 @@ def scene_strip() -> str:
     """Return HTML with one picture of each scene of the sample video, side by side."""
     pictures = (cv2.resize(next(scene.frames(1)), None, fx=0.25, fy=0.25) for scene in SCENES[:6])
     return f'<img class="strip" src="{data_uri(np.hstack(list(pictures)), 720)}" alt="">'
+
+
+# ---- for the interactions tab: people who do something
+
+REMOTE_BYTES = 10_000_000  # of a photo
+REMOTE_SECONDS = 10  # without a byte
+
+
+@dataclass(frozen=True)
+class InstalledPhoto:
+    """A photo out of the installed scikit-image."""
+
+    name: str  # of the function in skimage.data
+    caption: str
+    licence: str
+
+    def write(self, folder: Path) -> Path:
+        """Write the photo into a folder and return its file."""
+        return write_png(getattr(skimage.data, self.name)(), folder / f"{self.name}.png")
+
+    def picture(self) -> str:
+        """Return HTML for its button."""
+        return f'<img src="{data_uri(getattr(skimage.data, self.name)(), THUMBNAIL_SIDE)}" alt="">'
+
+
+@dataclass(frozen=True)
+class RemotePhoto:
+    """A photo on another server, fetched when it is wanted and never before."""
+
+    title: str  # what is done in it, in two words
+    caption: str
+    address: str  # https, with the full commit in it
+    licence: str  # as the repository at that address states it
+    author: str  # or where they have it from
+    sha256: str  # of the file
+
+    def write(self, folder: Path) -> Path:
+        """Fetch the photo, at the first call, and write it into a folder.
+
+        Raises:
+            PhotoError: it cannot be had, or is not the photo that we chose.
+        """
+        known = Path(sample_folder().name) / self.sha256
+        content = known.read_bytes() if known.exists() else self._fetch()
+        file = folder / Path(urlsplit(self.address).path).name
+        file.write_bytes(content)
+        if not known.exists():
+            part = known.with_name(f"{self.sha256}-{folder.name}")  # so that nobody reads half a file
+            part.write_bytes(content)
+            part.replace(known)
+        return file
+
+    def _fetch(self) -> bytes:
+        host = urlsplit(self.address).hostname
+        try:
+            with urllib.request.urlopen(self.address, timeout=REMOTE_SECONDS) as answer:  # noqa: S310 - ours, see below
+                content: bytes = answer.read(REMOTE_BYTES + 1)
+        except (OSError, HTTPException) as error:
+            raise PhotoError(
+                f"This sample lies on {host}, which cannot be reached from here. "
+                "Please pick another one, or use a photo of your own."
+            ) from error
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise PhotoError(f"What {host} sent is not the photo that we chose. Please pick another one.")
+        return content
+
+    def picture(self) -> str:
+        """Return HTML for its button: words, as there is no picture before somebody wants it."""
+        return f'<span class="unseen">{escape(self.title)}</span>'
+
+
+PEOPLE: tuple[InstalledPhoto | RemotePhoto, ...] = (
+    InstalledPhoto("astronaut", "Astronaut", "public domain, NASA"),
+    RemotePhoto(
+        "ride a horse",
+        "Jockey, from GitHub",
+        "https://raw.githubusercontent.com/IBM/MAX-Object-Detector/7302bae74d4fdc33da24cd5e180b308d364bfd75/samples/jockey.jpg",
+        "CC0",
+        "Pexels",
+        "0fdbe4bee6663474f055324e39d3b6516a22958b72c040b945722cf998b5f54d",
+    ),
+    RemotePhoto(
+        "kick a ball",
+        "Footballers, from GitHub",
+        "https://raw.githubusercontent.com/IBM/MAX-Image-Caption-Generator/a2286854a6d8bc2d3de8d698f44fdf835e24d110/samples/soccer.jpg",
+        "CC0",
+        "Pexels",
+        "4815e414d0cdb9e2f8cd02d2f350698c74c9cbf98a04bc4670a9353a0dadd971",
+    ),
+    RemotePhoto(
+        "surf a wave",
+        "Surfer, from GitHub",
+        "https://raw.githubusercontent.com/IBM/MAX-Image-Caption-Generator/a2286854a6d8bc2d3de8d698f44fdf835e24d110/samples/surfing.jpg",
+        "CC0",
+        "Pexels",
+        "8f588398c2288b40ed35c2cb8838cb5517e45a110b58ec9f38e651e659ed04d3",
+    ),
+)
+
+
+def people_buttons() -> str:
+    """Return HTML with one captioned button per photo of people."""
+    buttons = "".join(
+        f'<button type="button" value="{index}">{photo.picture()}{escape(photo.caption)}'
+        f"<small>{escape(_credit(photo))}</small></button>"
+        for index, photo in enumerate(PEOPLE)
+    )
+    return f'<p class="samples-intro">No photo at hand? Try one of these.</p><div class="samples">{buttons}</div>'
+
+
+def _credit(photo: InstalledPhoto | RemotePhoto) -> str:
+    return photo.licence if isinstance(photo, InstalledPhoto) else f"{photo.licence}, {photo.author}"

@@ -15,6 +15,7 @@ from conftest import launched
 
 from app import build_app
 from vision_models.drht.config import WEIGHTS as DRHT
+from vision_models.interactnet.config import WEIGHTS as INTERACTNET
 from vision_models.phd_gifs.config import WEIGHTS as PHD_GIFS
 from vision_models.photos import read_photo, read_radiance
 from vision_models.videos import probe
@@ -37,9 +38,17 @@ def test_the_gif_example_writes_gifs(videos: None) -> None:
     assert [probe(f"highlight-{number}.gif").height for number in range(2)] == [120, 120]
 
 
+def test_the_interactions_example_tells_what_the_astronaut_does(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    exec(EXAMPLES[1], names)  # noqa: S102 - our own README
+    assert "person 0 " in capsys.readouterr().out
+    assert names["where"].shape == names["photo"].shape[:2]
+    assert names["surest"].boxes is names["found"].boxes
+
+
 def test_the_photo_example_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(EXAMPLES[1], {})  # noqa: S102 - our own README
+    exec(EXAMPLES[2], {})  # noqa: S102 - our own README
     size = skimage.data.coffee().shape
     assert read_photo("corrected.png").shape == size
     assert read_photo("corrected.png").mean() > 2 * (skimage.data.coffee() // 6).mean()
@@ -51,11 +60,15 @@ def test_the_client_example_gets_gifs_and_photos(
 ) -> None:
     names: dict[str, Any] = {}
     with launched(build_app()) as url:
-        code = EXAMPLES[2].replace("http://127.0.0.1:7860", url).replace("dark.jpg", str(write_photo()))
+        code = EXAMPLES[3].replace("http://127.0.0.1:7860", url)
+        for photo in ("dark.jpg", "park.jpg"):
+            code = code.replace(photo, str(write_photo()))
         exec(code, names)  # noqa: S102 - our own README
         names["client"].close()
         assert [probe(gif).height for gif in names["gifs"]] == [120, 120]
         assert [reason["nearest"] for reason in names["reasons"]] == [0, 0]
+        assert read_photo(names["picture"]).shape == read_photo(write_photo()).shape
+        assert set(names["found"]) == {"width", "height", "boxes", "interactions"}
         assert read_photo(names["corrected"]).shape == read_photo(write_photo()).shape
         assert read_radiance(names["light"]).shape == read_photo(write_photo()).shape
 
@@ -68,7 +81,7 @@ def test_every_file_that_is_linked_exists() -> None:
 
 
 def test_every_model_card_names_the_commands_of_its_figures() -> None:
-    for weights, name in ((DRHT, "drht"), (PHD_GIFS, "phd-gifs")):
+    for weights, name in ((DRHT, "drht"), (INTERACTNET, "interactnet"), (PHD_GIFS, "phd-gifs")):
         card = (Path(__file__).parent.parent / "vision_models" / weights.card).read_text(encoding="utf-8")
         for command in ("train", "evaluate", "bench"):
             assert f"vision-models {command} {name}" in card

@@ -1,6 +1,7 @@
 """Small vision models with learned weights of their own, usable from a few lines of Python.
 
-    from vision_models import ExposurePredictor, HighlightPredictor, read_photo, write_gif, write_png
+    from vision_models import ExposurePredictor, HighlightPredictor, InteractionPredictor
+    from vision_models import read_photo, write_gif, write_png
 
     correction = ExposurePredictor.from_pretrained().correct(read_photo("dark.jpg"))
     write_png(correction.image, "corrected.png")
@@ -8,6 +9,9 @@
     highlights = HighlightPredictor.from_pretrained().rank("match.mp4", history=["goal.gif"])
     clip = highlights.best(1, length_s=4)[0]
     write_gif("match.mp4", clip.start_s, clip.end_s, "highlight.gif", height=240)
+
+    found = InteractionPredictor.from_pretrained().detect(read_photo("park.jpg"))
+    print(found.filter(min_score=0.3).to_json())
 
 Importing this package loads neither torch nor gradio, opens no connection and writes no file: a
 name is looked up in its module the first time it is used (PEP 562).
@@ -19,6 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vision_models.drht import Correction, Estimate, ExposurePredictor
     from vision_models.errors import PhotoError, VideoError, VisionModelsError, WeightsError
+    from vision_models.interactnet import InteractionPredictor, Interactions
     from vision_models.phd_gifs import HighlightPredictor, Highlights
     from vision_models.photos import read_photo, write_png, write_radiance
     from vision_models.videos import write_gif
@@ -31,6 +36,8 @@ __all__ = [
     "ExposurePredictor",
     "HighlightPredictor",
     "Highlights",
+    "InteractionPredictor",
+    "Interactions",
     "PhotoError",
     "VideoError",
     "VisionModelsError",
@@ -48,6 +55,8 @@ _HOME = {
     "ExposurePredictor": "vision_models.drht",
     "HighlightPredictor": "vision_models.phd_gifs",
     "Highlights": "vision_models.phd_gifs",
+    "InteractionPredictor": "vision_models.interactnet",
+    "Interactions": "vision_models.interactnet",
     "PhotoError": "vision_models.errors",
     "VideoError": "vision_models.errors",
     "VisionModelsError": "vision_models.errors",

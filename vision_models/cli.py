@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Commands import what they need when they run: `vision-models --help` should not wait for torch.
 
 app = typer.Typer(
-    help="Vision models with learned weights of their own: correct photos, cut GIFs, train, evaluate, publish.",
+    help="Vision models with learned weights of their own: cut GIFs, find interactions, correct photos, train them.",
     no_args_is_help=True,
 )
 train_app = typer.Typer(help="Train a model. The same command again resumes.", no_args_is_help=True)
@@ -46,6 +46,9 @@ class GifKind(StrEnum):
 
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", help="A .safetensors file of your own instead of the published weights.")
+]
+TeacherOption = Annotated[
+    Path, typer.Option(help="Weights of NanoDet-Plus-m 416 as .npz, see InteractNet's model card.", exists=True)
 ]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu or cuda; the GPU when there is one.")]
 
@@ -140,6 +143,65 @@ def gif(
         raise _stop(error) from error
 
 
+@app.command()
+def detect(
+    photo: Annotated[Path, typer.Argument(help="A photo with people.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where to write boxes and interactions.")] = None,
+    picture: Annotated[Path | None, typer.Option("--image", help="Where to write the annotated photo, as PNG.")] = None,
+    min_score: Annotated[float, typer.Option(min=0, max=1, help="Leave out interactions that score less.")] = 0.2,
+    weights: WeightsOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Find people, objects, and who does what to which of them."""
+    from vision_models.errors import PhotoError, VisionModelsError
+    from vision_models.interactnet import InteractionPredictor
+    from vision_models.interactnet.drawing import draw
+    from vision_models.photos import read_photo, write_png
+
+    try:
+        image = read_photo(photo)
+        found = InteractionPredictor.from_pretrained(device, path=weights).detect(image).filter(min_score)
+        for one in found.interactions:
+            what = f" {found.name(one.object)} {one.object}" if one.object is not None else ""
+            typer.echo(f"{one.score:.2f}  person {one.person} {one.verb}{what}")
+        if not found.interactions:
+            typer.echo(
+                f"{len(found.people)} people, no interaction scores {min_score} or more. Try a lower --min-score."
+            )
+        if json_file:
+            json_file.write_text(found.to_json() + "\n")
+            typer.echo(f"Wrote {json_file}")
+        if picture:
+            typer.echo(f"Wrote {write_png(draw(image, found), picture)}")
+    except PhotoError as error:
+        raise _stop(f"{photo}: {error}") from error
+    except (VisionModelsError, ValueError, OSError) as error:
+        raise _stop(error) from error
+
+
+@app.command()
+def label(
+    photos: Annotated[Path, typer.Argument(help="Folder of photos.", exists=True)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write what they show, .json.gz.")],
+    teacher: TeacherOption,
+    clips: Annotated[
+        Path | None, typer.Option(help="First put stills from the clips in this folder among the photos.", exists=True)
+    ] = None,
+    stills: Annotated[int, typer.Option(min=1, help="How many from each clip.")] = 3,
+) -> None:
+    """Find the objects of photos with a public detector, as labels to train InteractNet on."""
+    from vision_models.interactnet.label import clips_below, write_stills
+    from vision_models.interactnet.label import label as label_photos
+    from vision_models.interactnet.teacher import Teacher
+
+    try:
+        if clips:
+            write_stills(clips_below(clips), photos, stills)
+        typer.echo(f"Wrote {label_photos(photos, Teacher(teacher), output, _to_stderr)}")
+    except (ValueError, OSError) as error:
+        raise _stop(error) from error
+
+
 @train_app.command("drht")
 def train_drht(
     data: Annotated[
@@ -200,6 +262,24 @@ def train_phd_gifs(
     except (VisionModelsError, ValueError) as error:
         raise _stop(error) from error
     typer.echo(f"Wrote {weights}. Try it: vision-models gif VIDEO -o FOLDER --weights {weights}")
+
+
+@train_app.command("interactnet")
+def train_interactnet(
+    data: Annotated[Path, typer.Option(help="Folder of photo sets and their labels, see the model card.", exists=True)],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints, log and weights.")],
+    teacher: TeacherOption,
+    device: DeviceOption = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that prepare pictures.")] = 1,
+) -> None:
+    """Train InteractNet: what boxes alone tell, then the detector, then all branches together."""
+    from vision_models.interactnet.train import Recipe, train
+
+    try:
+        weights = train(data, out, Recipe(), teacher=teacher, device=device, workers=workers, report=typer.echo)
+    except (ValueError, OSError) as error:
+        raise _stop(error) from error
+    typer.echo(f"Wrote {weights}. Try it: vision-models detect PHOTO --weights {weights}")
 
 
 @evaluate_app.command("drht")
@@ -274,6 +354,53 @@ def evaluate_phd_gifs(
         raise _stop(error) from error
 
 
+@evaluate_app.command("interactnet")
+def evaluate_interactnet(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of photo sets, see the model card; only their test photos.", exists=True)
+    ] = None,
+    vcoco: Annotated[
+        Path | None, typer.Option(help="Folder of V-COCO's labels, for target choice.", exists=True)
+    ] = None,
+    verb_map: Annotated[
+        Path | None, typer.Option(help="What the topics of photos tell, instead of our own opinion; JSON.", exists=True)
+    ] = None,
+    photos: Annotated[Path | None, typer.Option(help="V-COCO's photos, for AP_agent and AP_role.", exists=True)] = None,
+    instances: Annotated[Path | None, typer.Option(help="COCO's annotations of these photos.", exists=True)] = None,
+    hico: Annotated[Path | None, typer.Option(help="Folder of HICO-DET's annotations.", exists=True)] = None,
+    hico_photos: Annotated[Path | None, typer.Option(help="HICO-DET's test photos.", exists=True)] = None,
+    weights: WeightsOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Measure objects, verbs and their targets, with and without each factor of the score."""
+    from vision_models.errors import VisionModelsError
+    from vision_models.interactnet import InteractionPredictor
+    from vision_models.interactnet import evaluate as measures
+    from vision_models.interactnet.topics import TOPICS, read_verb_map
+
+    if not data and not vcoco and not hico:
+        raise _stop("There is nothing to evaluate on. Name a folder with --data, --vcoco or --hico.")
+    try:
+        predictor = InteractionPredictor.from_pretrained(device, path=weights)
+        if vcoco:
+            typer.echo(measures.evaluate_target_choice(vcoco, predictor))
+        if vcoco and photos:
+            typer.echo(measures.evaluate_vcoco_photos(vcoco, photos, predictor, instances=instances, report=_to_stderr))
+        if hico and hico_photos:
+            typer.echo(measures.evaluate_hico_photos(hico, hico_photos, predictor, _to_stderr))
+        topics = read_verb_map(verb_map) if verb_map else TOPICS
+        if data and (data / "coco128").is_dir():
+            typer.echo(measures.evaluate_detector(data, predictor))
+        if data and (data / "stanford40").is_dir():
+            cases = measures.stanford40_cases(data, topics)
+            typer.echo(measures.evaluate_topics("Stanford 40, official test", cases, predictor, _to_stderr))
+        if data and (data / "sports100").is_dir():
+            cases = measures.sports100_cases(data, topics)
+            typer.echo(measures.evaluate_topics("100 sports, valid and test", cases, predictor, _to_stderr))
+    except (VisionModelsError, ValueError, OSError) as error:
+        raise _stop(error) from error
+
+
 @bench_app.command("drht")
 def bench_drht(weights: WeightsOption = None, device: DeviceOption = None) -> None:
     """Time DRHT on synthetic photos of 3, 12 and 48 megapixels."""
@@ -300,6 +427,19 @@ def bench_phd_gifs(weights: WeightsOption = None, device: DeviceOption = None) -
         raise _stop(error) from error
 
 
+@bench_app.command("interactnet")
+def bench_interactnet(weights: WeightsOption = None, device: DeviceOption = None) -> None:
+    """Time InteractNet on a synthetic photo of a megapixel, and with a hundred people."""
+    from vision_models.errors import VisionModelsError
+    from vision_models.interactnet import InteractionPredictor
+    from vision_models.interactnet.bench import bench
+
+    try:
+        typer.echo(bench(InteractionPredictor.from_pretrained(device, path=weights)))
+    except VisionModelsError as error:
+        raise _stop(error) from error
+
+
 @app.command()
 def publish(
     repository: Annotated[
@@ -311,10 +451,11 @@ def publish(
     from vision_models.drht.config import WEIGHTS as DRHT
     from vision_models.errors import VisionModelsError
     from vision_models.hub import publish as upload
+    from vision_models.interactnet.config import WEIGHTS as INTERACTNET
     from vision_models.phd_gifs.config import WEIGHTS as PHD_GIFS
 
     try:
-        line = upload(repository, [DRHT, PHD_GIFS], private=private)
+        line = upload(repository, [DRHT, INTERACTNET, PHD_GIFS], private=private)
     except VisionModelsError as error:
         raise _stop(error) from error
     typer.echo("Uploaded. Put this variable into the Space's settings:")
