@@ -70,8 +70,8 @@ STYLE = (Path(__file__).parent / "interactions.css").read_text()
 HEADLINE = "Who does what, to what, and why."
 SENTENCE = """Drop in a photo with people. Every person and object is found, what each person does with which object is
 named, and a click shows where the network expected that object to be."""
-TRAINED_ON = """They were trained on photos labelled with an action (Stanford 40, 100 Sports, HAR-15, Willow), on
-objects that other detectors found, and on the boxes of V-COCO."""
+TRAINED_ON = """They were trained on photos labelled with an action or a sport (Stanford 40, 100 sports, 22 sports,
+HAR-15, Willow 7, stills of clips), on objects that another detector found, and on the boxes of V-COCO."""
 EMPTY = (
     """Your photo appears here with every pair of a person and an object, a table of what they do, and the reasons."""
 )

@@ -234,7 +234,7 @@ def test_a_rider_rides_and_the_horse_is_what_is_ridden(rider_view: Callable[[Sam
 def test_verbs_that_any_photo_may_show_hardly_count_as_absent(rider_view: Callable[[Sample], Labels]) -> None:
     weights = rider_view(riders()).verb_weights[0]
     assert weights[VERB_NAMES.index("drink")] == 1
-    assert 0 < weights[VERB_NAMES.index("smile")] < 0.2
+    assert 0 < weights[VERB_NAMES.index("smile")] < 0.5
 
 
 def test_what_the_teacher_is_not_sure_of_is_neither_object_nor_background(

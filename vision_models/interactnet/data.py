@@ -7,8 +7,9 @@ Below one folder, any of these (the model card says where they come from):
     sports22/data/<topic>            22 sports
     har15/train, Training_set.csv    HAR-15
     willow7/dataset/TrainSet/<topic> Willow 7
-    stills/<topic>                   pictures out of clips, as `vision-models label --stills` writes them
+    stills/<topic>                   pictures out of clips, as `vision-models label --clips` writes them
     coco128/images, labels           COCO photos with real boxes; every second one is held out
+    vcoco/                           V-COCO's labels and boxes (see `vcoco.py`), read by the training
     <any other folder>               photos without a topic
 
 and in `labels/`, for each of them but coco128, `<set>.json.gz`: what `vision-models label` found.
