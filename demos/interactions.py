@@ -7,6 +7,7 @@ import spaces  # before torch: on ZeroGPU it takes CUDA's place
 
 # isort: split
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -143,11 +144,16 @@ def refuse(why: str = FAILED) -> tuple[Any, ...]:
     return None, HIDE, SHOW, line(why, "problem"), gr.skip()
 
 
-def prepare(job: Job | None) -> tuple[Any, ...]:
-    """Return the choices that a photo offers: whose interactions are shown, and whose and which are explained."""
+def prepare(job: Job | None, min_score: float) -> tuple[Any, ...]:
+    """Return the choices that a photo offers: whose interactions are shown, and whose and which are explained.
+
+    Where nothing scores as much as the slider asks for, the slider goes down to the best guess.
+    """
     if job is None:
-        return (gr.skip(),) * 5
+        return (gr.skip(),) * 6
     found = job.found
+    most = max((one.score for one in found.interactions), default=0.0)
+    lower = LOWEST_SCORE <= most < min_score
     people = [(f"person {person_number(found, person)}", person) for person in active(found.filter(LOWEST_SCORE))]
     best = next((one for one in found.interactions if one.object is not None), None)
     first = best.person if best and people else next((person for _, person in people), None)
@@ -158,6 +164,7 @@ def prepare(job: Job | None) -> tuple[Any, ...]:
         gr.update(choices=people, value=first),
         verb,
         gr.update(visible=bool(people)),
+        max(math.floor(100 * most) / 100, LOWEST_SCORE) if lower else gr.skip(),
     )
 
 
@@ -565,7 +572,7 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
         )
         done.failure(refuse, None, outcome, **at_once)
         done.success(None, js=SCROLL_ON_PHONES)
-        ready = done.success(prepare, job, [person, verbs, whose, action, why], **at_once)
+        ready = done.success(prepare, [job, score], [person, verbs, whose, action, why, score], **at_once)
         drawn = ready.success(show, wishes, seen, **latest, **as_it_is, show_progress_on=picture)
         drawn.success(explain, question, reason, **quiet)
         drawn.success(save_files, wishes, files, **quiet)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
 import subprocess
 import sys
@@ -646,6 +647,19 @@ def save(page: Page, button: str) -> Path:
         page.get_by_text(button).click()
     path = Path(download.value.path())
     return path.rename(path.with_name(download.value.suggested_filename))
+
+
+@browser
+def test_the_slider_goes_down_to_the_best_guess_where_nothing_scores_enough(
+    page: Page, photo: Callable[..., Path]
+) -> None:
+    looked_at(page, photo())
+    set_score(page, 1.0)
+    page.locator("#found .problem").wait_for()
+    page.get_by_role("button", name="Find interactions").click()
+    best = scene().interactions[0]
+    wait_for_rows(page, scene().filter(math.floor(best.score * 100) / 100))
+    assert best.score < 1
 
 
 @browser
