@@ -27,6 +27,7 @@ from demos.page import (
     load_or_fall_back,
     new_folder,
     page,
+    scroll_on_phones,
     uploaded,
     weights_source,
 )
@@ -54,11 +55,6 @@ ORIGIN = """After <a href="https://arxiv.org/abs/1804.04371">Image Correction vi
 Transformation</a> (Yang et al., CVPR 2018). Code and weights are ours, not the authors'."""
 
 MOVE_DIVIDER = "(position) => ({__type__: 'update', slider_position: position})"
-SCROLL_ON_PHONES = """() => {
-    if (innerWidth > 700) return;
-    document.documentElement.style.overflowAnchor = "none";  // or the pictures, arriving later, push the page on
-    setTimeout(() => document.querySelector("#result").scrollIntoView(), 100);
-}"""
 
 
 @dataclass(frozen=True)
@@ -324,7 +320,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
             show_progress_on=[compare, empty],
         )
         done.failure(refuse, None, outcome, **at_once)
-        done.success(None, js=SCROLL_ON_PHONES)
+        done.success(None, js=scroll_on_phones("#result"))
         done.success(save_photo, [job, strength], photo_file, **latest)
         done.success(expose, [job, stops], light, **latest)
         done.success(save_light, job, light_file, **latest)

@@ -30,6 +30,7 @@ from demos.page import (
     load_or_fall_back,
     new_folder,
     page,
+    scroll_on_phones,
     uploaded,
     weights_source,
 )
@@ -81,12 +82,6 @@ BORROW = "Nothing at hand? Borrow a taste, with a sample video:"
 BLEND = "0 is what everyone gets, 100 is all yours."
 ORIGIN = """After <a href="https://arxiv.org/abs/1804.06604">PHD-GIFs: Personalized Highlight Detection for Automatic
 GIF Creation</a> (Garcia del Molino and Gygli, ACM Multimedia 2018). Code and weights are ours, not the authors'."""
-
-SCROLL_ON_PHONES = """() => {
-    if (innerWidth > 700) return;
-    document.documentElement.style.overflowAnchor = "none";  // or the pictures, arriving later, push the page on
-    setTimeout(() => document.querySelector("#gifs-result")?.scrollIntoView(), 100);
-}"""
 SHOW_TRIMMER = """() => setTimeout(() => document.querySelector("#trimmer")?.scrollIntoView({block: "nearest"}), 200)"""
 
 
@@ -581,7 +576,7 @@ def build_gifs(load: Callable[[], tuple["HighlightPredictor", str]] = load_predi
             watch, [visit, video], outcome, **waiting, **in_turn, **latest
         )
         watched.failure(refuse, None, outcome, **at_once)
-        watched.success(None, js=SCROLL_ON_PHONES)
+        watched.success(None, js=scroll_on_phones("#gifs-result"))
         rerank(watched)
     stop.click(cancel, visit, stop, **at_once)
     video.clear(forget, visit, [visit, *outcome], **at_once)

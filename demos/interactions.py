@@ -33,6 +33,7 @@ from demos.page import (
     load_or_fall_back,
     new_folder,
     page,
+    scroll_on_phones,
     uploaded,
     weights_source,
 )
@@ -89,12 +90,6 @@ around it, dashed, the place where the object was expected">
 <rect class="dashed" x="222" y="38" width="132" height="104"/>
 <rect class="object" x="236" y="52" width="120" height="96"/>
 <path d="M86 85 L296 100"/><text x="46" y="34">1</text><text x="168" y="84">ride</text></svg>"""
-
-SCROLL_ON_PHONES = """() => {
-    if (innerWidth > 700) return;
-    document.documentElement.style.overflowAnchor = "none";  // or the pictures, arriving later, push the page on
-    setTimeout(() => document.querySelector("#interactions-result").scrollIntoView(), 100);
-}"""
 
 
 @dataclass(frozen=True)
@@ -571,7 +566,7 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
             show_progress_on=[empty, picture],
         )
         done.failure(refuse, None, outcome, **at_once)
-        done.success(None, js=SCROLL_ON_PHONES)
+        done.success(None, js=scroll_on_phones("#interactions-result"))
         ready = done.success(prepare, [job, score], [person, verbs, whose, action, why, score], **at_once)
         drawn = ready.success(show, wishes, seen, **latest, **as_it_is, show_progress_on=picture)
         drawn.success(explain, question, reason, **quiet)

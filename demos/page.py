@@ -59,6 +59,15 @@ def launch(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str | None]:
 # ---- for every tab
 
 
+def scroll_on_phones(selector: str) -> str:
+    """Return the script that brings a result into view where the page is one column."""
+    return f"""() => {{
+    if (innerWidth > 700) return;
+    document.documentElement.style.overflowAnchor = "none";  // or the pictures, arriving later, push the page on
+    setTimeout(() => document.querySelector("{selector}")?.scrollIntoView(), 100);
+}}"""
+
+
 def line(text: str, kind: str = "") -> str:
     """Return one line of HTML that says how things stand."""
     return f'<p class="{kind}">{escape(text)}</p>'

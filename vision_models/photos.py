@@ -372,6 +372,25 @@ def _check_tiff(image: TiffImageFile, head: bytes) -> None:
         raise PhotoError(_UNREADABLE_KIND.format("TIFF"))
 
 
+def check_photo(image: NDArray[np.uint8]) -> None:
+    """Check that an array is a photo, (H, W, 3) uint8, of a size that predictors take.
+
+    Raises:
+        PhotoError: it is not.
+    """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise PhotoError(
+            "A photo is a uint8 array of shape (height, width, 3); read_photo() makes one of any image file."
+        )
+    check_size(image.shape[1], image.shape[0])
+
+
+def decode_bgr(path: Path) -> NDArray[np.uint8] | None:
+    """Decode a photo of a data set: (H, W, 3) BGR as stored, neither turned nor converted; None if that fails."""
+    content = np.fromfile(path, np.uint8)
+    return cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+
+
 def check_size(width: int, height: int) -> None:
     """Raise PhotoError for a photo of too few or too many pixels, with what to do about it."""
     if min(width, height) < MIN_SIDE:

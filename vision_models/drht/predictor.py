@@ -15,9 +15,8 @@ from vision_models.devices import choose_device
 from vision_models.drht.config import WEIGHTS, DRHTConfig
 from vision_models.drht.network import DRHT, STRIDE
 from vision_models.drht.upsampling import Quieter, bands, fit
-from vision_models.errors import PhotoError
 from vision_models.hub import WeightsFile, load_network
-from vision_models.photos import check_size
+from vision_models.photos import check_photo
 
 _GAMMA = 2.2
 BLACK = 6 / 255  # a photo's values up to here are black
@@ -64,7 +63,7 @@ class Estimate:
             PhotoError: for an array that is no photo.
             ValueError: for a strength outside 0..1.
         """
-        _check(image)
+        check_photo(image)
         if not 0 <= strength <= 1:
             raise ValueError(f"strength must be between 0 and 1, not {strength}")
         where = torch.device(device)
@@ -157,7 +156,7 @@ class ExposurePredictor:
         Raises:
             PhotoError: for an array that is no photo, or has more than 50 megapixels or a side under 32 pixels.
         """
-        _check(image)
+        check_photo(image)
         height, width = working_shape(image.shape[:2], self.config.working_size)
         shrinks = height * width < image.shape[0] * image.shape[1]
         photo = cv2.resize(
@@ -212,11 +211,3 @@ def working_shape(size: tuple[int, int], working_size: int) -> tuple[int, int]:
 
 def _planes(picture: NDArray[np.float32], device: torch.device) -> torch.Tensor:
     return torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
-
-
-def _check(image: NDArray[np.uint8]) -> None:
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise PhotoError(
-            "A photo is a uint8 array of shape (height, width, 3); read_photo() makes one of any image file."
-        )
-    check_size(image.shape[1], image.shape[0])

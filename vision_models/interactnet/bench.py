@@ -33,8 +33,9 @@ def bench(predictor: InteractionPredictor) -> str:
         ten = {name: part[:10] for name, part in crowd.items()}
 
         def detector() -> None:
-            proposals, _ = network.rpn(images, network.backbone(images.tensors))
-            network.heads(features, proposals, images.image_sizes)
+            levels = network.backbone(images.tensors)
+            proposals, _ = network.rpn(images, levels)
+            network.heads(levels, proposals, images.image_sizes)
             _wait(predictor)
 
         def branches(found: dict[str, torch.Tensor]) -> None:

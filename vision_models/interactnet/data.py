@@ -34,8 +34,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vision_models.interactnet.actions import ACTIONS, PERSON, VERB_NAMES, VERB_OF_ACTION, VERBS
+from vision_models.interactnet.metrics import iou
 from vision_models.interactnet.network import Labels
 from vision_models.interactnet.topics import COMMON, TOPICS, Doing
+from vision_models.photos import decode_bgr
 
 FOLDERS = {
     "stanford40": "JPEGImages",
@@ -162,8 +164,7 @@ def view(sample: Sample, rng: np.random.Generator) -> tuple[NDArray[np.uint8], L
     Raises:
         OSError: the photo cannot be read.
     """
-    content = np.fromfile(sample.path, np.uint8)
-    bgr = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    bgr = decode_bgr(sample.path)
     if bgr is None:
         raise OSError(f"{sample.path} cannot be read as a photo")
     height, width = SHAPES[sample.shape]
@@ -200,7 +201,7 @@ def view(sample: Sample, rng: np.random.Generator) -> tuple[NDArray[np.uint8], L
 
 
 def _recoloured(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Change brightness, contrast and colour a little, and blur or lose the colour now and then."""
+    """Change brightness, contrast and colour a little, and lose the colour now and then."""
     gain = rng.uniform(0.7, 1.3) * np.exp(rng.normal(0, 0.06, 3))
     lift = rng.uniform(-25, 25)
     table = np.clip(np.arange(256)[:, None] * gain + lift, 0, 255).astype(np.uint8)  # (256, 3)
@@ -272,7 +273,7 @@ def _actors(
     if not len(people):
         return []
     if actor is not None:
-        overlap = _iou(boxes[people], actor)
+        overlap = iou(boxes[people], actor)
         return [int(people[overlap.argmax()])] if overlap.max() >= 0.5 else []
     people = people[scores[people] > ACTOR_SCORE]
     area = _area(boxes[people])
@@ -297,9 +298,3 @@ def _nearest(
 
 def _area(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
-
-
-def _iou(boxes: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np.float32]:
-    overlap = np.minimum(boxes[:, 2:], one[2:]) - np.maximum(boxes[:, :2], one[:2])
-    common = np.prod(np.maximum(overlap, 0), axis=1)
-    return common / (_area(boxes) + _area(one[None])[0] - common)

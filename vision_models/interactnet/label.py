@@ -8,13 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from vision_models.interactnet.teacher import Teacher
-from vision_models.videos import probe, read_frames
+from vision_models.photos import PHOTO_SUFFIXES, decode_bgr
+from vision_models.videos import VIDEO_SUFFIXES, probe, read_frames
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
-VIDEO_SUFFIXES = {".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm"}
 BATCH = 8
 
 
@@ -37,8 +35,7 @@ def label(folder: Path, teacher: Teacher, out: Path, report: Callable[[str], Non
     for start in range(0, len(paths), BATCH):
         pictures = {}
         for path in paths[start : start + BATCH]:
-            content = np.fromfile(path, np.uint8)
-            bgr = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+            bgr = decode_bgr(path)
             if bgr is not None:
                 pictures[str(path.relative_to(folder))] = bgr[..., ::-1]
         for (name, picture), rows in zip(pictures.items(), teacher.label(list(pictures.values())), strict=True):

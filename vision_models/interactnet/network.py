@@ -205,15 +205,13 @@ class InteractionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
         if not sum(map(len, people)):
             return {}
         objects = [one.boxes[one.pairs[:, 1]] for one in labels]
-        firsts = torch.tensor([0, *(len(one.people) for one in labels[:-1])]).cumsum(0).tolist()
-        rows = torch.cat([one.pairs[:, 0] + first for one, first in zip(labels, firsts, strict=True)])
+        rows = rows_of_pairs(labels)
         verbs, weights = torch.cat([one.verbs for one in labels]), torch.cat([one.verb_weights for one in labels])
         pair_verbs = torch.cat([one.pair_verbs for one in labels])
         pair_weights = torch.cat([one.pair_weights for one in labels])
         human, offsets = self.human(self.box_roi_pool(features, [shaken(one) for one in people], shapes))
         object_logits = self.object(self.box_roi_pool(features, [shaken(one) for one in objects], shapes))
-        pair_people = torch.cat([one[i.pairs[:, 0]] for one, i in zip(people, labels, strict=True)])
-        places = relative_places(torch.cat(objects), pair_people)[:, None]  # (K, 1, 4)
+        places = relative_places(torch.cat(objects), torch.cat(people)[rows])[:, None]  # (K, 1, 4)
         wanted = torch.cat([one.pair_actions for one in labels])  # (K, 25)
         distance = functional.smooth_l1_loss(
             (expected[rows] + offsets[rows])[wanted], places.expand(-1, len(ACTIONS), -1)[wanted], reduction="sum"
@@ -301,8 +299,7 @@ class InteractNet(nn.Module):
             heads: whether the human-centric and the interaction branch learn too, not only the detector.
         """
         shapes = [(pictures.shape[2], pictures.shape[3])] * len(pictures)
-        mean, std = (pictures.new_tensor(values)[:, None, None] for values in (MEAN, STD))
-        images = ImageList((pictures - mean) / std, shapes)
+        images = ImageList(normalised(pictures), shapes)
         features = self._pyramid(images.tensors)
         proposals, of_proposals = self.rpn(images, features, [{"boxes": one.boxes} for one in labels])
         losses = {"objectness": of_proposals["loss_objectness"], "proposal": of_proposals["loss_rpn_box_reg"]}
@@ -386,6 +383,18 @@ def one_box_a_person(found: dict[str, Tensor], iou: float) -> dict[str, Tensor]:
     people = is_person.nonzero()[:, 0]
     keep[people[nms(found["boxes"][people], found["scores"][people], iou)]] = True
     return {name: part[keep] for name, part in found.items()}
+
+
+def normalised(pictures: Tensor) -> Tensor:
+    """Bring pictures (B, 3, H, W), RGB in 0..1, to the range that the pyramids take."""
+    mean, std = (pictures.new_tensor(values)[:, None, None] for values in (MEAN, STD))
+    return (pictures - mean) / std
+
+
+def rows_of_pairs(labels: Sequence[Labels]) -> Tensor:
+    """Return whose each pair of a batch is, (K,), counted through the people of all its pictures."""
+    firsts = torch.tensor([0, *(len(one.people) for one in labels[:-1])]).cumsum(0).tolist()
+    return torch.cat([one.pairs[:, 0] + first for one, first in zip(labels, firsts, strict=True)])
 
 
 def relative_places(objects: Tensor, people: Tensor) -> Tensor:

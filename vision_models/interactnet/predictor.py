@@ -11,14 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from vision_models.devices import choose_device
-from vision_models.errors import PhotoError
 from vision_models.hub import WeightsFile, load_network
 from vision_models.interactnet.actions import OBJECTS, VERB_NAMES
 from vision_models.interactnet.cascade import Factors
 from vision_models.interactnet.config import WEIGHTS, InteractNetConfig
 from vision_models.interactnet.interactions import Interactions
 from vision_models.interactnet.network import Found, InteractNet
-from vision_models.photos import check_size
+from vision_models.photos import check_photo
 
 MIN_SCORE = 0.01  # interactions that score less are left out
 
@@ -95,12 +94,8 @@ class InteractionPredictor:
         Raises:
             PhotoError: for an array that is no photo, or is too small or too large.
         """
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise PhotoError(
-                "A photo is a uint8 array of shape (height, width, 3); read_photo() makes one of any image file."
-            )
+        check_photo(image)
         height, width = image.shape[:2]
-        check_size(width, height)
         if self.device.type == "cpu":
             torch.set_flush_denormal(True)  # per thread
         with torch.inference_mode():

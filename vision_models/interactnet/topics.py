@@ -185,12 +185,14 @@ class Doing:
 def _read(line: str) -> tuple[tuple[str, str], tuple[Doing, ...]]:
     source, rest = line.split(maxsplit=1)
     topic, words = rest.split(":", maxsplit=1)
-    doings = []
-    for word in words.split():
-        verb, _, classes = word.rstrip("?").partition(":")
-        indices = tuple(OBJECTS.index(_SHORT.get(name, name.replace("_", " "))) for name in classes.split("|") if name)
-        doings.append(Doing(VERB_NAMES.index(verb), indices, not word.endswith("?")))
-    return (source, topic), tuple(doings)
+    return (source, topic), tuple(_doing(word.rstrip("?"), sure=not word.endswith("?")) for word in words.split())
+
+
+def _doing(words: str, *, sure: bool) -> Doing:
+    """Read `verb` or `verb:object|object`."""
+    verb, _, classes = words.partition(":")
+    names = (_SHORT.get(name, name.replace("_", " ")) for name in classes.split("|") if name)
+    return Doing(VERB_NAMES.index(verb), tuple(OBJECTS.index(name) for name in names), sure)
 
 
 # (set, topic): what its people do
@@ -207,7 +209,7 @@ def read_verb_map(file: Path) -> Topics:
     try:
         return {
             (source, topic): tuple(
-                _doing(words, sure=strength == "strong")
+                _doing(_known(words), sure=strength == "strong")
                 for strength, entries in opinion.items()
                 for words in entries
                 if words.partition(":")[0] in VERB_NAMES
@@ -220,7 +222,7 @@ def read_verb_map(file: Path) -> Topics:
         raise ValueError(f"{file} is no map from topics to verbs: {error}") from error
 
 
-def _doing(words: str, *, sure: bool) -> Doing:
+def _known(words: str) -> str:
+    """Leave out what is no object of COCO's."""
     verb, _, classes = words.partition(":")
-    named = [name for name in classes.split("|") if name in OBJECTS]
-    return Doing(VERB_NAMES.index(verb), tuple(OBJECTS.index(name) for name in named), sure)
+    return f"{verb}:{'|'.join(name for name in classes.split('|') if name in OBJECTS)}"

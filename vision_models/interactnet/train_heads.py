@@ -17,8 +17,16 @@ from torch.nn import functional
 
 from vision_models.hub import load_tensors, save_tensors
 from vision_models.interactnet.actions import VERB_NAMES
-from vision_models.interactnet.network import MEAN, STD, HumanBranch, InteractNet, Labels, ObjectBranch, shaken
-from vision_models.interactnet.network import relative_places as places_of
+from vision_models.interactnet.network import (
+    HumanBranch,
+    InteractNet,
+    Labels,
+    ObjectBranch,
+    normalised,
+    relative_places,
+    rows_of_pairs,
+    shaken,
+)
 from vision_models.training import loader
 
 CHUNK = 100  # batches in a file of features
@@ -64,17 +72,11 @@ def look(network: InteractNet, pictures: Tensor, labels: Sequence[Labels]) -> Fe
     """Return the features of a batch, (B, h, w, 3) uint8."""
     device = network.verb_photos.device
     shapes = [(pictures.shape[1], pictures.shape[2])] * len(pictures)
-    mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (MEAN, STD))
-    shown = (pictures.to(device).permute(0, 3, 1, 2).float() / 255 - mean) / std
-    levels = network.backbone(shown)
+    levels = network.backbone(normalised(pictures.to(device).permute(0, 3, 1, 2).float() / 255))
     known = [Labels(*(part.to(device) for part in one)) for one in labels]
     people = [one.boxes[one.people] for one in known]
     objects = [one.boxes[one.pairs[:, 1]] for one in known]
-    partners = torch.cat([boxes[one.pairs[:, 0]] for boxes, one in zip(people, known, strict=True)])
-    first, rows = 0, []
-    for one in known:
-        rows.append(one.pairs[:, 0] + first)
-        first += len(one.people)
+    rows = rows_of_pairs(known)
     pool = network.heads.box_roi_pool
     of_people = pool(levels, [shaken(boxes) for boxes in people], shapes)
     of_objects = pool(levels, [shaken(boxes) for boxes in objects], shapes)
@@ -84,12 +86,12 @@ def look(network: InteractNet, pictures: Tensor, labels: Sequence[Labels]) -> Fe
         torch.cat([one.verbs for one in labels]),
         torch.cat([one.verb_weights for one in labels]),
         torch.cat([network.relations.targets(boxes, (width, height)) for boxes in people]).cpu(),
-        torch.cat(rows).cpu(),
+        rows.cpu(),
         of_objects.flatten(1).half().cpu(),
         torch.cat([one.pair_verbs for one in labels]),
         torch.cat([one.pair_weights for one in labels]),
         torch.cat([one.pair_actions for one in labels]),
-        places_of(torch.cat(objects), partners).cpu(),
+        relative_places(torch.cat(objects), torch.cat(people)[rows]).cpu(),
     )
 
 

@@ -138,12 +138,7 @@ def target_choice(relations: Relations, scenes: Sequence[Scene]) -> TargetChoice
     chosen: dict[bool, list[bool]] = {True: [], False: []}  # by whether the target is to be seen
     for scene in scenes:
         factors = _factors(relations, scene)
-        no_extras = replace(
-            factors,
-            sigmas=np.full_like(factors.sigmas, SIGMA),
-            compatibility=np.zeros_like(factors.compatibility),
-            vacancy=np.full_like(factors.vacancy, -np.inf),
-        )
+        no_extras = factors.without_extras()
         always = replace(factors, vacancy=no_extras.vacancy)
         by_paper, by_learned, with_vacancy = (_chosen(scene, one) for one in (no_extras, always, factors))
         centres = (scene.boxes[:, :2] + scene.boxes[:, 2:]) / 2

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from vision_models.phd_gifs.config import SEGMENT_S, PHDConfig
 from vision_models.phd_gifs.motion import MotionMeter, summarise
-from vision_models.photos import PHOTO_SUFFIXES
+from vision_models.photos import PHOTO_SUFFIXES, decode_bgr
 from vision_models.videos import VIDEO_SUFFIXES, read_frames
 
 # Topics that the test clips show too, or that come close; no photo of them is used.
@@ -183,8 +183,7 @@ def cached_pictures(
         store = np.lib.format.open_memmap(cache, "w+", np.uint8, (len(photos), side, side, 3))
         readable = np.zeros(len(photos), bool)
         for number, photo in enumerate(photos):
-            content = np.fromfile(photo.path, np.uint8)
-            bgr = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+            bgr = decode_bgr(photo.path)
             if bgr is not None:
                 store[number] = squash(bgr[..., ::-1], side)
                 readable[number] = True
