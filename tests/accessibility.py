@@ -11,27 +11,36 @@ if TYPE_CHECKING:
 
 PHONE = {"width": 390, "height": 844}
 
-FOCUSED = """(name) => {
-    const element = document.activeElement;
-    const drawn = element.closest("label") ?? element;  // a radio button is drawn by its label
-    return (drawn.innerText || element.ariaLabel || "").includes(name) && drawn;
+REACHED = """async (name) => {
+    for (let frame = 0; frame < 30; frame++) {
+        const element = document.activeElement;
+        if (element === document.body) return false;  // its text is that of the whole page
+        const drawn = element.closest("label") ?? element;  // a radio button is drawn by its label
+        if (!`${element.ariaLabel} ${drawn.innerText}`.includes(name)) return false;
+        if (getComputedStyle(drawn).outlineStyle === "solid") return true;
+        await new Promise(requestAnimationFrame);
+    }
+    return false;
 }"""
-OUTLINED = "(element) => getComputedStyle(element).outlineStyle === 'solid'"
 
 
 def tab_to(page: Page, name: str) -> None:
-    """Press the tab key until the control of this name has the focus, and see that one sees where one is."""
-    for _ in range(60):
+    """Press the tab key until the control of this name has the focus, and see that one sees where one is.
+
+    What Gradio draws anew loses the focus. As it would for a visitor, the walk then goes on near there, and in the end
+    once more from the top of the page.
+    """
+    for _ in range(120):
         page.keyboard.press("Tab")
-        found = page.evaluate_handle(FOCUSED, name).as_element()
-        if found:
-            page.wait_for_function(OUTLINED, arg=found)
+        if page.evaluate(REACHED, name):
             return
-    pytest.fail(f"{name!r} cannot be reached")
+    pytest.fail(f"the tab key does not reach {name!r}, or nothing shows that it has")
 
 
-CONTRAST = """() => {
-    // The lowest contrast (WCAG 2) of any visible text to the colours painted behind it.
+CONTRAST = """async () => {
+    // The lowest contrast (WCAG 2) of any visible text to the colours painted behind it, once these are at rest.
+    const changes = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime < Infinity);
+    await Promise.allSettled(changes.map((one) => one.finished));
     const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
     const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
         .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))

@@ -109,7 +109,7 @@ class Visitors:
 
     def open(self, url: str, width: int = 1280, height: int = 900, **options: Any) -> Page:
         context = self.browser.new_context(viewport={"width": width, "height": height}, **options)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(60_000)  # ms: a busy machine takes seconds for what is there at once elsewhere
         self.contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: self.troubles.append(f"script error: {error}"))
@@ -126,6 +126,15 @@ class Visitors:
     def _note_other_hosts(self, request: Request) -> None:
         if urlsplit(request.url).hostname not in {"127.0.0.1", None}:  # None: data and blob URLs
             self.troubles.append(f"request to another host: {request.url}")
+
+
+def save(page: Page, button: str) -> Path:
+    """Save a file with a button as soon as that offers one, under the name that the page proposes."""
+    page.get_by_text(button).wait_for()
+    with page.expect_download() as download:
+        page.get_by_text(button).click()
+    path = Path(download.value.path())
+    return path.rename(path.with_name(download.value.suggested_filename))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from accessibility import CONTRAST, PHONE, tab_to
-from conftest import Site, Visitors, launched
+from conftest import Site, Visitors, launched, save
 from PIL import Image
 
 from vision_models.photos import read_photo, read_radiance
@@ -32,7 +32,10 @@ def upload(page: Page, photo: Path) -> None:
 
 def wait_until_done(page: Page) -> None:
     page.locator("#status").get_by_text("Done in").wait_for()
-    page.locator("#compare img").nth(1).wait_for()
+    page.wait_for_function("""() => {
+        const pictures = [...document.querySelectorAll("#compare img")];
+        return pictures.length === 2 && pictures.every((picture) => picture.complete && picture.naturalWidth);
+    }""")
 
 
 def pictures(page: Page) -> tuple[Locator, Locator]:
@@ -45,24 +48,25 @@ def content(page: Page, picture: Locator) -> NDArray[np.uint8]:
     return read_photo(page.request.get(picture.get_attribute("src") or "").body())
 
 
-def divider(page: Page) -> float:
-    """How far right the line between before and after stands, in percent."""
-    style = pictures(page)[1].get_attribute("style") or ""
-    return float(re.search(r"inset\(0px 0px 0px ([\d.]+)%", style).group(1))  # type: ignore[union-attr]
+def wait_for_divider(page: Page, percent: float, tolerance: float = 1) -> None:
+    """Wait until the line between before and after stands that far right."""
+    page.wait_for_function(
+        """([percent, tolerance]) => {
+            const after = document.querySelectorAll("#compare img")[1];  // clipped away left of the line
+            return Math.abs(parseFloat(after?.style.clipPath.split(" ").at(-1)) - percent) <= tolerance;
+        }""",
+        arg=[percent, tolerance],
+    )
 
 
 def wait_for_new(picture: Locator, old: str | None) -> None:
     """Wait until another file is shown."""
-    handle = picture.element_handle()
-    picture.page.wait_for_function("([img, old]) => img.getAttribute('src') !== old", arg=[handle, old])
+    picture.and_(picture.page.locator(f"[src='{old}']")).wait_for(state="detached")
 
 
-def save(page: Page, button: str) -> Path:
-    page.get_by_text(button).wait_for()
-    with page.expect_download() as download:
-        page.get_by_text(button).click()
-    path = Path(download.value.path())
-    return path.rename(path.with_name(download.value.suggested_filename))
+def wait_for_files(page: Page) -> None:
+    for button in ("Save photo (", "Save HDR ("):
+        page.get_by_text(button).wait_for()
 
 
 # ---- the way of a photo
@@ -95,7 +99,7 @@ def test_before_is_left_after_is_right_and_both_lie_on_each_other(page: Page, wr
     before, after = pictures(page)
     assert before.bounding_box() == after.bounding_box()
     assert (content(page, before) == read_photo(photo)).all()
-    assert divider(page) == pytest.approx(50)  # after is clipped away left of the divider
+    wait_for_divider(page, 50)
 
 
 def test_a_phone_photo_lying_on_its_side_stands_upright(page: Page, tmp_path: Path) -> None:
@@ -114,13 +118,13 @@ def test_a_photo_that_browsers_cannot_show_is_shown_and_saved_in_full_size(
 ) -> None:
     upload(page, write_photo("scan.tiff", width=2200, height=64))
     wait_until_done(page)
-    shown = page.locator("#work img").first
-    shown.evaluate("image => image.decode()")
+    page.wait_for_function("() => document.querySelector('#work img').naturalWidth === 2048")
     assert "2200 × 64 pixels, shown here at 2048 × 60, saved in full size" in page.locator("#status").inner_text()
     # Once more, from the readable copy that the input shows now: the result still has full size.
+    after = pictures(page)[1]
+    old = after.get_attribute("src")
     page.get_by_role("button", name="Correct the photo").click()
-    page.get_by_text("Correcting…").wait_for()
-    wait_until_done(page)
+    wait_for_new(after, old)
     assert read_photo(save(page, "Save photo")).shape == (64, 2200, 3)
 
 
@@ -165,19 +169,17 @@ def test_strength_redraws_without_asking_the_network_and_changes_the_file(
 def test_before_and_after_can_be_compared_with_the_keyboard_alone(page: Page, write_photo: Callable[..., Path]) -> None:
     upload(page, write_photo())
     wait_until_done(page)
+    wait_for_divider(page, 50)
     for side, position in (("After", 0), ("Before", 100), ("Both", 50)):
-        page.get_by_role("radio", name=side).focus()
-        page.keyboard.press("Space")
-        page.wait_for_function(
-            "([image, wanted]) => Math.abs(parseFloat(image.style.clipPath.split(' ').at(-1)) - wanted) < 1",
-            arg=[pictures(page)[1].element_handle(), position],
-        )
-        assert divider(page) == pytest.approx(position, abs=1)
+        page.get_by_role("radio", name=side).press("Space")
+        wait_for_divider(page, position)
+    assert page.get_by_role("radio", name="Both").is_checked()
 
 
 def test_the_divider_follows_the_mouse(page: Page, write_photo: Callable[..., Path]) -> None:
     upload(page, write_photo())
     wait_until_done(page)
+    wait_for_divider(page, 50)
     box = pictures(page)[0].bounding_box()
     assert box
     middle = box["y"] + box["height"] / 2
@@ -185,7 +187,8 @@ def test_the_divider_follows_the_mouse(page: Page, write_photo: Callable[..., Pa
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.8, middle, steps=5)
     page.mouse.up()
-    assert divider(page) == pytest.approx(80, abs=3)
+    wait_for_divider(page, 80, tolerance=3)
+    assert pictures(page)[0].bounding_box() == box  # nothing but the divider has moved
 
 
 def test_the_hdr_estimate_is_shown_at_the_chosen_exposure(
@@ -216,15 +219,20 @@ def test_a_damaged_photo_is_explained_in_one_sentence_and_the_next_one_works(
     wait_until_done(page)
     upload_again(page, tmp_path / "cut.png")
     page.get_by_text("This photo is damaged or incomplete.").wait_for()
-    assert page.locator("#result").is_hidden()  # not the last photo's
+    page.locator("#result").wait_for(state="hidden")  # not the last photo's
     assert page.locator(".toast-body").count() == 0  # said once
     upload_again(page, good)
     wait_until_done(page)
     assert page.locator("#result").is_visible()
 
 
-def upload_again(page: Page, photo: Path) -> None:
+def remove(page: Page) -> None:
     page.get_by_label("Remove Image").click()
+    page.locator("#status p").wait_for(state="detached")
+
+
+def upload_again(page: Page, photo: Path) -> None:
+    remove(page)
     upload(page, photo)
 
 
@@ -237,9 +245,9 @@ def test_a_click_without_a_photo_asks_for_one(page: Page) -> None:
 def test_removing_the_photo_leads_back_to_the_empty_page(page: Page, write_photo: Callable[..., Path]) -> None:
     upload(page, write_photo())
     wait_until_done(page)
-    page.get_by_label("Remove Image").click()
+    remove(page)
     page.get_by_text("Your corrected photo appears here").wait_for()
-    assert page.locator("#result").is_hidden()
+    page.locator("#result").wait_for(state="hidden")
     assert page.locator("#status").inner_text() == ""
 
 
@@ -305,6 +313,7 @@ def test_the_page_works_inside_another_page(visitors: Visitors, site: Site, writ
     frame = page.frame_locator("iframe")
     frame.locator("#work input[type=file]").set_input_files(write_photo())
     frame.locator("#status").get_by_text("Done in").wait_for()
+    frame.locator("#compare img").nth(1).wait_for()
     assert frame.locator("#compare img").count() == 2
 
 
@@ -332,7 +341,7 @@ def test_the_keyboard_reaches_everything_from_a_sample_to_the_saved_file(page: P
     tab_to(page, "Cat")
     page.keyboard.press("Enter")
     wait_until_done(page)
-    page.get_by_text("Save HDR (.exr").wait_for()
+    wait_for_files(page)
     for control in ("Before", "After", "Strength", "Save photo", "Save HDR"):
         tab_to(page, control)
 
@@ -346,9 +355,10 @@ def test_all_text_stands_out_in_light_and_in_dark(
     assert page.evaluate(CONTRAST) == []
     upload(page, write_photo())
     wait_until_done(page)
-    page.get_by_text("Save photo (").wait_for()
+    wait_for_files(page)
     assert page.evaluate(CONTRAST) == []
     page.get_by_role("tab", name="HDR estimate").click()
+    page.locator("#light img").wait_for()
     assert page.evaluate(CONTRAST) == []
     upload_again(page, tmp_path / "empty.png")
     page.get_by_text("This file is empty.").wait_for()
