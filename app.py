@@ -17,7 +17,7 @@ from demos.page import launch, page
 
 # tab id: (label, function that builds the tab)
 TABS: dict[str, tuple[str, Callable[[], None]]] = {
-    "gifs": ("GIF highlights", build_gifs),
+    "gifs": ("GIFs", build_gifs),  # three short labels, so that a phone shows them all
     "interactions": ("Interactions", build_interactions),
     "exposure": ("Exposure", build_exposure),
 }

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demos.page import (
+    FAILED,
     HIDE,
     KEEP_SECONDS,
     SHOW,
@@ -26,23 +27,23 @@ from demos.page import (
     line,
     load_or_fall_back,
     new_folder,
+    offer,
     page,
     scroll_on_phones,
     uploaded,
     weights_source,
 )
+from demos.photo_input import GONE, NO_PHOTO, open_photo, photo_input, pixel_size, pixels, readable, sent
 from demos.samples import PICK, SAMPLES, exposure_strip, sample_buttons
 from vision_models.errors import PhotoError
-from vision_models.photos import MIN_SIDE, read_photo, resize_to_fit, write_png, write_radiance
+from vision_models.photos import MIN_SIDE, resize_to_fit, write_png, write_radiance
 
 if TYPE_CHECKING:
     from vision_models.drht.predictor import Estimate, ExposurePredictor
 
 PREVIEW_SIDE = 2048  # pixels: no screen shows more of a photo
 LIGHT_SIDE = 1024  # pixels: the view of the HDR estimate has to keep up with a slider
-PHOTO_MEGABYTES = 60  # of an upload; the page as a whole takes more, for videos
 RADIANCE = ".exr"  # a third of the size of .hdr, and written faster
-SHOWN_BY_BROWSERS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"}
 
 HEADLINE = "Too dark? Too bright? Bring it back."
 SENTENCE = """Drop in a photo that went wrong. A neural network works out what it should have looked like and gives it
@@ -94,7 +95,7 @@ def pick_sample(event: gr.EventData) -> str:
         return str(write_png(sample.photo(), folder / f"{sample.name}.png"))
 
 
-def refuse(why: str = "That did not work. Please try again in a minute.") -> tuple[Any, ...]:
+def refuse(why: str = FAILED) -> tuple[Any, ...]:
     """Show the reason instead of a result; by default the one for a page that failed, or has too many visitors."""
     return None, None, HIDE, SHOW, line(why, "problem"), gr.skip()
 
@@ -102,7 +103,7 @@ def refuse(why: str = "That did not work. Please try again in a minute.") -> tup
 def show(job: Job | None, percent: float) -> tuple[str, str]:
     """Return the photo before and after, at screen size; the network is not asked again."""
     if job is None:
-        raise gr.Error("This photo is no longer on the server. Please drop it in again.", print_exception=False)
+        raise gr.Error(GONE, print_exception=False)
     after = job.estimate.render(pixels(job.preview), percent / 100).image
     with new_folder() as folder:
         return str(job.preview), str(write_png(after, folder / "after.png"))
@@ -147,42 +148,16 @@ def save_light(job: Job | None) -> Iterator[dict[str, Any]]:
 PREPARING = gr.update(label="Preparing full size…", value=None, interactive=False)
 
 
-def offer(what: str, file: Path) -> dict[str, Any]:
-    """Return the update that lets a download button hand out a finished file."""
-    size = max(file.stat().st_size / 1e6, 0.1)
-    return gr.update(label=f"Save {what} ({file.suffix}, {size:.1f} MB)", value=str(file), interactive=True)
-
-
 def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Shrink a photo to `side` pixels on the long side, but never so far that it is too thin to be corrected."""
     short, long = sorted(image.shape[:2])
     return resize_to_fit(image, max(side, math.ceil(MIN_SIDE * long / short)))
 
 
-def pixel_size(image: NDArray[np.uint8]) -> str:
-    """Return width and height in words."""
-    return f"{image.shape[1]} × {image.shape[0]}"
-
-
 def weights_line(predictor: "ExposurePredictor") -> str:
     """Say which weights answer, and whether they have the size of the paper's."""
     size = "the paper's size" if predictor.config.is_paper_size else "compact, smaller than in the paper"
     return f"Weights: {weights_source(predictor.weights_file)}, {size}."
-
-
-def open_photo(path: Path) -> NDArray[np.uint8]:
-    """Read a photo unless its file is larger than a photo's is."""
-    if path.is_file() and path.stat().st_size > PHOTO_MEGABYTES * 1024**2:
-        raise PhotoError(
-            f"This file is larger than {PHOTO_MEGABYTES} MB. Please save the photo as a JPEG and try again."
-        )
-    return read_photo(path)
-
-
-def pixels(path: Path) -> NDArray[np.uint8]:
-    """Read a photo; one that cannot be read, or was deleted meanwhile, is explained to the visitor."""
-    with errors_on_page():
-        return open_photo(path)
 
 
 # ---- the tab
@@ -206,7 +181,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
         start = time.perf_counter()
         path = uploaded(photo)
         if path is None:
-            return refuse("There is no photo yet. Drop one in, paste one, or pick a sample.")
+            return refuse(NO_PHOTO)
         if job and path == job.preview:  # the input shows our readable copy of a HEIC photo
             path = job.photo
         try:
@@ -221,8 +196,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
         if shown is not image:
             done += f", shown here at {pixel_size(shown)}, saved in full size"
         said = line(f"{done}. {weights_line(predictor)}")
-        readable = gr.skip() if path.suffix.lower() in SHOWN_BY_BROWSERS else str(job.preview)
-        return job, pair, SHOW, HIDE, said, readable
+        return job, pair, SHOW, HIDE, said, readable(path, job.preview)
 
     def correct_file(photo: gr.FileData, strength: float = 1.0) -> tuple[gr.FileData, gr.FileData]:
         """Correct the exposure of a photo, in its full size.
@@ -235,10 +209,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
             The corrected photo as a PNG file, and the estimated light of the scene as an OpenEXR file
             (linear, 1.0 is white at a normal exposure). Both have the size of the photo.
         """
-        path = uploaded(photo)
-        if path is None:
-            how = 'No photo arrived. Upload it as a file; with gradio_client: handle_file("photo.jpg").'
-            raise gr.Error(how, print_exception=False)
+        path = sent(photo)
         if not isinstance(strength, int | float) or not 0 <= strength <= 1:
             raise gr.Error(f"strength has to be a number from 0 to 1, not {strength!r}.", print_exception=False)
         image = pixels(path)
@@ -255,14 +226,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
         gr.HTML(line(excuse), elem_classes="notice")
     with gr.Row(equal_height=False, elem_id="work"):
         with gr.Column(scale=4, min_width=320):
-            photo = gr.Image(
-                label="Your photo",
-                placeholder="Drop a photo here\nor click to choose one",
-                type="filepath",
-                sources=["upload", "clipboard", "webcam"],
-                height=280,
-                buttons=[],
-            )
+            photo = photo_input()
             button = gr.Button("Correct the photo")
             status = gr.HTML(
                 elem_id="status", elem_classes="status", js_on_load="element.setAttribute('role', 'status')"

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demos.page import (
+    FAILED,
     HIDE,
     KEEP_SECONDS,
     SHOW,
@@ -76,7 +77,6 @@ LIMITS = f"""Up to one hour and {UPLOAD_MEGABYTES} MB. A minute of video takes s
 40."""
 EMPTY = """Your GIFs appear here: what you get beside what everyone gets, and why. A click on Cats, Coffee or Space
 shows how it works."""
-FAILED = "That did not work. Please try again in a minute."
 GONE = "This video is no longer on the server. Please drop it in again."
 BORROW = "Nothing at hand? Borrow a taste, with a sample video:"
 BLEND = "0 is what everyone gets, 100 is all yours."

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from demos.exposure import SHOWN_BY_BROWSERS, offer, open_photo, pixel_size, pixels
 from demos.page import (
+    FAILED,
     HIDE,
     KEEP_SECONDS,
     SHOW,
@@ -32,14 +32,17 @@ from demos.page import (
     line,
     load_or_fall_back,
     new_folder,
+    offer,
     page,
     scroll_on_phones,
     uploaded,
     weights_source,
 )
+from demos.photo_input import GONE, NO_PHOTO, open_photo, photo_input, pixel_size, pixels, readable, sent
 from demos.samples import PEOPLE, PICK, people_buttons
 from vision_models.errors import PhotoError
 from vision_models.interactnet.actions import ACTIONS, OBJECTS, PERSON, VERB_NAMES, VERBS, Action
+from vision_models.interactnet.cascade import Interaction
 from vision_models.interactnet.drawing import (
     active,
     alone,
@@ -67,7 +70,6 @@ LOWEST_SCORE, FIRST_SCORE = 0.05, 0.2
 SURE = 0.3  # of the detector: what a person would say is in the photo
 EVERYONE = -1
 ACTION_NAMES = [(verb_words(*action), f"{action.verb}:{action.role}") for action in ACTIONS]
-STYLE = (Path(__file__).parent / "interactions.css").read_text()
 
 HEADLINE = "Who does what, to what, and why."
 SENTENCE = """Drop in a photo with people. Every person and object is found, what each person does with which object is
@@ -79,8 +81,6 @@ EMPTY = (
 )
 LOCATION = "Off: any place is as good as the expected one."
 BRANCH = "Off: the person alone decides what is done; the object has no say."
-FAILED = "That did not work. Please try again in a minute."
-GONE = "This photo is no longer on the server. Please drop it in again."
 ORIGIN = """After <a href="https://arxiv.org/abs/1704.07333">Detecting and Recognizing Human-Object Interactions</a>
 (Gkioxari et al., CVPR 2018). Code and weights are ours, not the authors'."""
 # A person, the place where the object is expected, the object, and what joins them.
@@ -279,31 +279,43 @@ def tags(found: Interactions, doubtful: Collection[str]) -> str:
     return f'<h3>Without an object</h3><dl class="tags">{"".join(rows)}</dl>' if rows else ""
 
 
-FACTORS = ("Person found", "Object found", "Action", "Place")
+PRODUCT = ("Person found", "Object found", "Action", "Place")  # as in the paper
+SHARES = ("Person found", "Action", "Target", "Object found", "Place")
+
+
+def factors(one: Interaction, *, relative: bool) -> list[str]:
+    """Return the cells below `PRODUCT`, or below `SHARES` if targets count by their share among all candidates."""
+    person, action = figure(one.person_score), figure(one.action_score)
+    found = "–" if one.object is None else figure(one.object_score)
+    place, target = (figure(n) if one.role else "–" for n in (one.location_score, one.target_score))
+    return [person, action, target, found, place] if relative else [person, found, action, place]
 
 
 def table(found: Interactions, training_photos: Mapping[str, int]) -> str:
     """Return HTML with one row per interaction: score and factors, readable by a screen reader."""
     if not found.interactions:
         return ""
-    called, rows = names(found), []
+    called, relative, rows = names(found), found.factors.relative, []
     for one in found.interactions[:TABLE_ROWS]:
         if one.object is None:
             several = len(VERBS[one.verb]) > 1  # of which one may be in view
             verb = verb_words(one.verb, one.role if several else None)
             thing = "not in view" if one.role else "takes none"
-            place = figure(one.location_score) if one.role else "–"
-            factors = [figure(one.person_score), "–", figure(one.action_score), place]
         else:
             verb, thing = verb_words(one.verb, one.role), called[one.object]
-            factors = [figure(n) for n in (one.person_score, one.object_score, one.action_score, one.location_score)]
         guess = "" if training_photos.get(one.verb) else " <em>a guess: no sure training photos</em>"
-        cells = [f"{verb}{guess}", escape(thing), f"<b>{figure(one.score)}</b>", *factors]
+        cells = [f"{verb}{guess}", escape(thing), f"<b>{figure(one.score)}</b>", *factors(one, relative=relative)]
         rows.append((str(person_number(found, one.person)), cells))
     caption = "Score = person × object × action × place."
+    if relative:
+        caption = (
+            "Score = person × action × target, where target is how likely it is this one among all that it could be: "
+            "by object found × place × how usual such an object is."
+        )
     if len(found.interactions) > TABLE_ROWS:
         caption += f" The best {TABLE_ROWS} of {len(found.interactions)}; the saved table has them all."
-    return html_table(caption, ("Person", "Verb", "Object", "Score", *FACTORS), rows)
+    heads = ("Person", "Verb", "Object", "Score", *(SHARES if relative else PRODUCT))
+    return html_table(caption, heads, rows)
 
 
 def candidates(
@@ -312,26 +324,20 @@ def candidates(
     """Return HTML with the factors of what the object could be, and which box the model takes, if any."""
     column, called = ACTIONS.index(action), names(found)
     ranked = found.candidates(person, *action, location=location, interaction=interaction, most=CANDIDATES)
-    usual = np.exp(found.factors.compatibility[:, column])
-    learned = bool(found.factors.compatibility.any())  # not in the paper
+    usual, relative = np.exp(found.factors.compatibility[:, column]), found.factors.relative
     caption = f"What person {person_number(found, person)} could “{verb_words(*action)}”"
     if not ranked:
         return line(f"{caption}: there is nothing else in this photo."), None
     rows = []
     for place, one in enumerate(ranked):
-        product, person_score = one.score, figure(one.person_score)
-        if one.object is None:
-            name, cells = "not in view", ["–", figure(one.action_score), figure(one.location_score)]
-        else:
-            product *= float(usual[one.object])
-            name = escape(called[one.object])
-            cells = [figure(n) for n in (one.object_score, one.action_score, one.location_score)]
-        if learned:
+        name = "not in view" if one.object is None else escape(called[one.object])
+        cells = [f"<b>{figure(one.score)}</b>", *factors(one, relative=relative)]
+        if relative:
             cells.append("–" if one.object is None else figure(float(usual[one.object])))
         taken = "" if place else " <em>taken</em>"
-        rows.append((f"{name}{taken}", [f"<b>{figure(product)}</b>", person_score, *cells]))
-    caption += ": the largest product is taken."
-    heads = ("Object", "Product", *FACTORS, *(("Usual object",) if learned else ()))
+        rows.append((f"{name}{taken}", cells))
+    caption += ": the best score is taken."
+    heads = ("Object", "Score", *((*SHARES, "Usual object") if relative else PRODUCT))
     return html_table(caption, heads, rows), ranked[0].object
 
 
@@ -387,7 +393,7 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
         start = time.perf_counter()
         path = uploaded(photo)
         if path is None:
-            return refuse("There is no photo yet. Drop one in, paste one, or pick a sample.")
+            return refuse(NO_PHOTO)
         if job and path == job.shown:  # the input shows our readable copy of a HEIC photo
             path = job.photo
         try:
@@ -404,8 +410,7 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
         seen = f"{number_of(people, 'person', 'people')} and {number_of(len(certain) - people, 'object')}"
         said = f"Done in {took:.1f} s: {seen} in {pixel_size(image)} pixels."
         said += f" Weights: {weights_source(predictor.weights_file)}."
-        readable = gr.skip() if path.suffix.lower() in SHOWN_BY_BROWSERS else str(job.shown)
-        return job, SHOW, HIDE, line(said), readable
+        return job, SHOW, HIDE, line(said), readable(path, job.shown)
 
     def show(job: Job | None, *wishes: Any) -> tuple[Any, ...]:
         """Show what the controls leave of the result; the network is not asked again."""
@@ -453,13 +458,10 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
         Returns:
             The result: width and height; boxes with label, score and box (x1, y1, x2, y2 in pixels); interactions, best
             first, each with person and object (places in boxes, from 0; object is null where there is none), verb,
-            role, score and its four factors. And the photo with all of that drawn into it, as a PNG file of at most
+            role, score and what it is made of. And the photo with all of that drawn into it, as a PNG file of at most
             1600 pixels.
         """
-        path = uploaded(photo)
-        if path is None:
-            how = 'No photo arrived. Upload it as a file; with gradio_client: handle_file("photo.jpg").'
-            raise gr.Error(how, print_exception=False)
+        path = sent(photo)
         if isinstance(min_score, bool) or not isinstance(min_score, int | float) or not 0 <= min_score <= 1:
             raise gr.Error(f"min_score has to be a number from 0 to 1, not {min_score!r}.", print_exception=False)
         image = pixels(path)
@@ -471,19 +473,12 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
 
     # Layout
     job = gr.State(time_to_live=KEEP_SECONDS)
-    gr.HTML(f"<style>{STYLE}</style><h2>{HEADLINE}</h2><p>{SENTENCE}</p>", elem_classes="lead")
+    gr.HTML(f"<h2>{HEADLINE}</h2><p>{SENTENCE}</p>", elem_classes="lead")
     if excuse:
         gr.HTML(line(excuse), elem_classes="notice")
     with gr.Row(equal_height=False, elem_id="interactions-work"):
         with gr.Column(scale=4, min_width=320):
-            photo = gr.Image(
-                label="Your photo",
-                placeholder="Drop a photo here\nor click to choose one",
-                type="filepath",
-                sources=["upload", "clipboard", "webcam"],
-                height=280,
-                buttons=[],
-            )
+            photo = photo_input()
             button = gr.Button("Find interactions")
             status = gr.HTML(
                 elem_id="interactions-status",

@@ -26,6 +26,8 @@ UPLOAD_MEGABYTES = 500  # of one file
 PRIVACY = """What you upload goes to the server that runs this page and is used for your result alone. Uploads and
 results are deleted after an hour. Until then, whoever is given the long random address of a file can open it."""
 
+FAILED = "That did not work. Please try again in a minute."
+
 SHOW, HIDE = gr.update(visible=True), gr.update(visible=False)
 
 
@@ -71,6 +73,12 @@ def scroll_on_phones(selector: str) -> str:
 def line(text: str, kind: str = "") -> str:
     """Return one line of HTML that says how things stand."""
     return f'<p class="{kind}">{escape(text)}</p>'
+
+
+def offer(what: str, file: Path) -> dict[str, Any]:
+    """Return the update that lets a download button hand out a finished file."""
+    size = max(file.stat().st_size / 1e6, 0.1)
+    return gr.update(label=f"Save {what} ({file.suffix}, {size:.1f} MB)", value=str(file), interactive=True)
 
 
 def load_or_fall_back(load: Callable[..., Predictor], weights: "Weights") -> tuple[Predictor, str]:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from vision_models import training
 from vision_models.cli import app
+from vision_models.efficientnet import EfficientNetLite0
 from vision_models.errors import WeightsFormatError
 from vision_models.hub import load_tensors, save_tensors
 from vision_models.phd_gifs import data, train_encoder
@@ -21,7 +22,7 @@ from vision_models.phd_gifs.data import jitter, read_clips, read_photos, split_t
 from vision_models.phd_gifs.encoder import VideoNetworkEncoder, describe, sample, segment_vector
 from vision_models.phd_gifs.evaluate import cases
 from vision_models.phd_gifs.motion import MOTION_SIZE, MotionMeter, summarise
-from vision_models.phd_gifs.network import EfficientNetLite0, PHDGIFs
+from vision_models.phd_gifs.network import PHDGIFs
 from vision_models.phd_gifs.predictor import HighlightPredictor
 from vision_models.phd_gifs.scorers import Comparison, similarity_features
 from vision_models.phd_gifs.train import Recipe, ranking_loss, train

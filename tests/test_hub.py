@@ -39,6 +39,7 @@ from vision_models.hub import (
     REPO_VARIABLE,
     Weights,
     WeightsFile,
+    compressed,
     fetch,
     load_strictly,
     load_tensors,
@@ -469,6 +470,26 @@ def test_a_module_that_shares_or_slices_its_tensors_can_be_saved(tmp_path: Path)
     save_tensors(tmp_path / "file.safetensors", {"whole": base, "again": base, "turned": base.T}, {})
     tensors, _ = load_tensors(tmp_path / "file.safetensors")
     assert torch.equal(tensors["turned"], base.detach().T)
+
+
+def test_large_weights_come_back_from_eight_bits_nearly_the_same(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layer = torch.nn.Conv2d(64, 128, 3)
+    counts = torch.tensor([3, 12899], dtype=torch.int32)
+    file = tmp_path / "file.safetensors"
+    save_tensors(file, compressed({**layer.state_dict(), "counts": counts}), CONFIG)
+    tensors, _ = load_tensors(file)
+    assert file.stat().st_size < 1.1 * layer.weight.numel()
+    assert (tensors["weight"] - layer.weight).abs().max() <= layer.weight.abs().max() / 250
+    assert torch.equal(tensors["bias"], layer.state_dict()["bias"].half())
+    assert torch.equal(tensors.pop("counts"), counts)
+    load_strictly(layer, tensors)
+
+
+def test_a_scale_without_its_weights_is_refused(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "file.safetensors", {"weight:scale": torch.ones(3)}, CONFIG)
+    with pytest.raises(WeightsFormatError, match="weight:scale, but nothing that it scales"):
+        load_tensors(tmp_path / "file.safetensors")
 
 
 def _zip(path: Path) -> None:

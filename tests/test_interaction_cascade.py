@@ -90,6 +90,31 @@ def test_a_score_is_the_product_of_its_four_factors() -> None:
         assert one.score == pytest.approx(product, rel=1e-5)
 
 
+def test_with_the_extras_a_target_counts_by_its_share_among_all_it_could_be() -> None:
+    found = a_rider()
+    found.factors.vacancy[:] = -0.5
+    relative = replace(found, factors=replace(found.factors, relative=True))
+    ranked = relative.candidates(0, "ride")
+    assert sum(one.target_score for one in ranked) == pytest.approx(1, rel=1e-5)
+    for one in [*ranked, *relative.rank_again().interactions]:
+        assert one.score == pytest.approx(one.person_score * one.action_score * one.target_score, rel=1e-5)
+    assert [one.object for one in ranked] == [one.object for one in found.candidates(0, "ride")]
+    by_paper = relative.rank_again(extras=False)
+    assert by_paper.interactions == a_rider().interactions
+
+
+def test_an_object_that_is_seen_faintly_but_has_no_rival_does_not_make_the_action_unlikely() -> None:
+    found = a_rider()
+    found.scores[1:] = 0.1
+    found.factors.vacancy[:] = -9
+    relative = replace(found, factors=replace(found.factors, relative=True))
+    ride, absolute = (one.rank_again().interactions[0] for one in (relative, found))
+    assert (ride.verb, ride.object) == ("ride", 1)
+    assert ride.object_score == pytest.approx(0.1)
+    assert ride.score > 0.8
+    assert absolute.verb != "ride"
+
+
 def test_a_rider_rides_the_horse_and_not_the_cup() -> None:
     best = a_rider().interactions[0]
     assert (best.verb, best.object) == ("ride", 1)

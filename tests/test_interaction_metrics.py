@@ -254,7 +254,7 @@ def interactions(*ranked: Interaction) -> Interactions:
 
 
 def kick(person: int, target: int | None, score: float, action_score: float = 0.5) -> Interaction:
-    return Interaction(person, "kick", "obj", target, score, 0.8, 1.0, action_score, 1.0)
+    return Interaction(person, "kick", "obj", target, score, 0.8, 1.0, action_score, 1.0, 1.0)
 
 
 def test_a_photo_without_interactions_is_people_who_do_nothing() -> None:
@@ -266,7 +266,7 @@ def test_a_photo_without_interactions_is_people_who_do_nothing() -> None:
 
 
 def test_interactions_are_judged_as_they_were_ranked() -> None:
-    running = Interaction(2, "run", None, None, 0.4, 0.8, 1.0, 0.5, 1.0)
+    running = Interaction(2, "run", None, None, 0.4, 0.8, 1.0, 0.5, 1.0, 1.0)
     said = FoundPeople.of(interactions(kick(0, 1, 0.7), kick(0, 3, 0.6, 0.9), running, kick(2, None, 0.3)))
     assert said.role_scores[:, KICK].tolist() == [0.7, 0.3]
     np.testing.assert_array_equal(said.role_boxes[:, KICK], [BALL, [np.nan] * 4])

@@ -12,18 +12,19 @@ import pytest
 import torch
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
 
+from vision_models.efficientnet import FEATURES, EfficientNetLite0
 from vision_models.hub import load_tensors
 from vision_models.interactnet import train as training
 from vision_models.interactnet.actions import ACTIONS, OBJECTS, PERSON, VERB_NAMES, Action
-from vision_models.interactnet.backbone import LEVELS, CompactPyramid
+from vision_models.interactnet.backbone import LEVELS, SCENE, CompactPyramid
 from vision_models.interactnet.config import COMPACT, InteractNetConfig
 from vision_models.interactnet.data import Sample, read_samples, repeats, verb_counts, view
 from vision_models.interactnet.label import label
-from vision_models.interactnet.network import CLASS_LOGIT, InteractNet, Labels, one_box_a_person
+from vision_models.interactnet.network import CLASS_LOGIT, InteractNet, Labels, normalised, one_box_a_person
 from vision_models.interactnet.relations import Relations
 from vision_models.interactnet.teacher import CLASSES, DENSE, Teacher
 from vision_models.interactnet.topics import TOPICS
-from vision_models.interactnet.train import LOSSES, Recipe, Run, train
+from vision_models.interactnet.train import LOSSES, Recipe, Run, scene_network, train
 from vision_models.interactnet.train_heads import HeadsRecipe
 
 TINY = Recipe(
@@ -106,6 +107,30 @@ def test_the_pyramid_has_four_levels(teacher: Path) -> None:
     assert shapes == {name: (2, 128, 128 // s, 192 // s) for name, s in zip(LEVELS, (8, 16, 32, 64), strict=True)}
 
 
+def test_the_scene_joins_the_pyramid_without_a_change_at_first(teacher: Path) -> None:
+    network = InteractNet(TINY.config)
+    network.begin_with(Teacher(teacher), scene_network())
+    pictures = torch.randint(0, 256, (1, 3, 128, 192), dtype=torch.uint8)
+    features = network.backbone(normalised(pictures / 255))
+    for name, level in network.before(normalised(pictures / 255)).items():
+        torch.testing.assert_close(features[name], level)
+    known = scene_network()(pictures)
+    assert (features[SCENE].mean(dim=(2, 3)) - known).abs().max() < 0.05 * known.max()  # its margins differ
+
+
+def test_what_people_do_is_looked_up_where_they_are_and_around_them() -> None:
+    heads = InteractNet(TINY.config).heads
+    left, right = torch.tensor([[0.0, 0, 96, 128]]), torch.tensor([[96.0, 0, 192, 128]])
+    scene = torch.zeros(2, FEATURES, 4, 6)
+    scene[0, 0, :, :3] = 1.0
+    seen = heads.of_people({SCENE: scene}, [torch.cat([left, right]), left], [(128, 192)] * 2)
+    here, around = seen[:, :4], seen[:, 4 * FEATURES]
+    assert here[0].min() > 0.7
+    assert here[1].max() < 0.3
+    assert around.tolist() == pytest.approx([0.5, 0.5, 0.0], abs=0.1)
+    assert not here[2].any()
+
+
 def test_the_papers_network_has_the_papers_branches() -> None:
     network = InteractNet(InteractNetConfig())
     head = network.heads.human.head
@@ -136,7 +161,7 @@ def test_the_network_begins_with_what_its_teacher_knows_of_classes(teacher: Path
     torch.manual_seed(0)
     known = Teacher(teacher)
     network = InteractNet(TINY.config).eval()
-    network.begin_with_teacher(known)
+    network.begin_with(known, EfficientNetLite0())
     picture = torch.rand(1, 3, 128, 128)
     with torch.inference_mode():
         logits, _ = network.heads.class_logits(
@@ -189,7 +214,7 @@ def test_boxes_are_in_pixels_of_the_photo() -> None:
 def test_what_the_origin_knows_costs_nothing_while_nothing_is_forgotten(teacher: Path) -> None:
     torch.manual_seed(0)
     network = InteractNet(TINY.config)
-    network.begin_with_teacher(Teacher(teacher))
+    network.begin_with(Teacher(teacher), EfficientNetLite0())
     features = network.backbone(torch.rand(1, 3, 128, 128))
     labels = _labels(torch.tensor([[10.0, 10, 90, 100]]), torch.tensor([HORSE + 1]))
 
@@ -351,6 +376,15 @@ def test_every_loss_teaches_something(photo_sets: Path, teacher: Path) -> None:
     assert set(losses) == set(LOSSES)
     assert all(loss > 0 for loss in losses.values())
     changed = {name for name, tensor in run.network.state_dict().items() if not torch.equal(tensor, before[name])}
-    for part in ("backbone.neck", "rpn.head", "heads.box_head", "heads.human.verbs", "heads.human.targets"):
+    for part in (
+        "backbone.pyramid.neck",
+        "backbone.joints",
+        "backbone.scene.head",
+        "rpn.head",
+        "heads.box_head",
+        "heads.human.verbs",
+        "heads.human.targets",
+    ):
         assert any(name.startswith(part) for name in changed), part
-    assert not any(name.startswith(("backbone.body.stem", "relations")) for name in changed)
+    frozen = ("backbone.pyramid.body.stem", "backbone.scene.stem", "relations")
+    assert not any(name.startswith(frozen) for name in changed)

@@ -22,7 +22,7 @@ import httpx
 import numpy as np
 import pytest
 from accessibility import CONTRAST, PHONE, tab_to
-from conftest import Visitors, launched
+from conftest import Visitors, launched, save
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -97,7 +97,7 @@ def scene(width: int = SIZE[0], height: int = SIZE[1], min_score: float = 0.0) -
         np.zeros((len(BOXES), len(ACTIONS)), np.float32),
         vacancy,
     )
-    ranked = tuple(rank(boxes, scores, factors, min_score=min_score))
+    ranked = tuple(one for one in rank(boxes, scores, factors) if one.score >= min_score)
     return Interactions(width, height, boxes, LABELS, scores, ranked, factors)
 
 
@@ -287,6 +287,22 @@ def test_the_first_candidate_is_the_models_choice() -> None:
         if one.role:
             assert found.candidates(one.person, one.verb, one.role)[0] == one
     assert found.candidates(READER, "read")[0].object is None
+
+
+def test_the_tables_show_what_a_relative_score_is_made_of() -> None:
+    from demos.interactions import candidates, table
+
+    absolute = scene()
+    factors = replace(absolute.factors, relative=True, vacancy=np.full(len(ACTIONS), -1.0, np.float32))
+    found = replace(absolute, factors=factors).rank_again().filter(0.2)
+    reasons, taken = candidates(found, RIDER, Action("ride", "instr"), location=True, interaction=True)
+    assert taken == HORSE
+    with_objects = [one for one in found.interactions if one.role]
+    rows = [row for row in table(found, TRAINING_PHOTOS).split("<tr>")[2:] if "takes none" not in row]
+    assert len(rows) == len(with_objects) > 1
+    for row in [*rows, reasons.split("<tr>")[2]]:
+        score, person, action, target = (float(n) for n in re.findall(r"\d\.\d{3}", row)[:4])
+        assert score == pytest.approx(person * action * target, abs=0.003)
 
 
 @pytest.mark.parametrize(("location", "interaction"), [(True, True), (False, True), (True, False)])
@@ -595,6 +611,11 @@ def upload(page: Page, file: Path) -> None:
     page.locator("#interactions-work input[type=file]").set_input_files(file)
 
 
+def remove(page: Page) -> None:
+    page.get_by_label("Remove Image").click()
+    page.locator("#interactions-status p").wait_for(state="detached")
+
+
 def wait_until_done(page: Page) -> None:
     page.locator("#interactions-status").get_by_text("Done in").wait_for()
     page.get_by_text("Save table (.json").wait_for()
@@ -641,14 +662,6 @@ def set_score(page: Page, score: float) -> None:
     field.blur()
 
 
-def save(page: Page, button: str) -> Path:
-    page.get_by_text(button).wait_for()
-    with page.expect_download() as download:
-        page.get_by_text(button).click()
-    path = Path(download.value.path())
-    return path.rename(path.with_name(download.value.suggested_filename))
-
-
 @browser
 def test_the_slider_goes_down_to_the_best_guess_where_nothing_scores_enough(
     page: Page, photo: Callable[..., Path]
@@ -667,6 +680,7 @@ def test_a_photo_shows_its_pairs_with_a_legend_in_their_colours(page: Page, phot
     looked_at(page, photo())
     found = scene().filter(0.2)
     expected = pairs(found)
+    wait_for_legend(page, found)
     assert legend(page) == [pair_label(found, pair, {"point", "carry"}) for pair in expected]
     assert page.locator("#pairs img.mask").count() == len(expected)
     for entry, layer, pair in zip(
@@ -721,7 +735,7 @@ def test_score_verbs_and_person_answer_without_another_look(page: Page, site: Si
     page.get_by_label("Verbs").click()
     page.get_by_role("option", name="hold", exact=True).click()
     wait_for_rows(page, scene().filter(0.2, ["hold"], RIDER))
-    assert len(legend(page)) == 1
+    wait_for_legend(page, scene().filter(0.2, ["hold"], RIDER))
     assert len(site.fake.looks) == looks
 
 
@@ -730,6 +744,7 @@ def test_density_and_branch_can_be_switched_off_without_another_look(
     page: Page, site: Site, photo: Callable[..., Path]
 ) -> None:
     looked_at(page, photo())
+    wait_for_legend(page, scene().filter(0.2))
     looks, before = len(site.fake.looks), legend(page)
     for switch, options in (("Target density", {"location": False}), ("Interaction branch", {"interaction": False})):
         page.get_by_label(switch).uncheck()
@@ -795,16 +810,16 @@ def test_what_is_on_screen_can_be_saved(page: Page, photo: Callable[..., Path]) 
 def test_nothing_found_is_said_with_what_to_do(page: Page, photo: Callable[..., Path]) -> None:
     looked_at(page, photo("stable.png", 300, 400))
     page.locator("#found").get_by_text("No people were found in this photo, only 1 × horse.").wait_for()
-    page.get_by_label("Remove Image").click()
+    remove(page)
     looked_at(page, photo("wall.png", 200, 200))
     page.locator("#found").get_by_text("No people were found in this photo, and nothing else").wait_for()
-    page.get_by_label("Remove Image").click()
+    remove(page)
     looked_at(page, photo())
     wait_for_rows(page, scene().filter(0.2))
     set_score(page, 0.99)
     page.locator("#found").get_by_text("No interaction of 0.99 or more is left. The best guess is").wait_for()
     assert "move the slider below that" in page.locator("#found").inner_text()
-    assert legend(page) == []
+    page.locator("#pairs .legend-item").first.wait_for(state="detached")
 
 
 @browser
@@ -832,9 +847,9 @@ def test_a_damaged_photo_is_explained_and_the_next_one_works(
     (tmp_path / "cut.png").write_bytes(photo().read_bytes()[:300])
     upload(page, tmp_path / "cut.png")
     page.get_by_text("This photo is damaged or incomplete.").wait_for()
-    assert page.locator("#interactions-result").is_hidden()
+    page.locator("#interactions-result").wait_for(state="hidden")
     assert page.locator(".toast-body").count() == 0  # said once
-    page.get_by_label("Remove Image").click()
+    remove(page)
     looked_at(page, photo())
     assert page.locator("#interactions-result").is_visible()
 
@@ -857,9 +872,10 @@ def test_a_phone_photo_lying_on_its_side_is_looked_at_upright(page: Page, site: 
 @browser
 def test_removing_the_photo_leads_back_to_the_empty_page(page: Page, photo: Callable[..., Path]) -> None:
     looked_at(page, photo())
-    page.get_by_label("Remove Image").click()
+    remove(page)
     page.get_by_text("Your photo appears here with every pair").wait_for()
-    assert page.locator("#interactions-result").is_hidden()
+    page.locator("#interactions-result").wait_for(state="hidden")
+    assert page.locator("#interactions-status").inner_text() == ""
 
 
 @browser

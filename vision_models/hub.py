@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import torch
 from huggingface_hub import (
     CommitOperationAdd,
     HfApi,
@@ -195,7 +196,8 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             object under the key "config".
 
     Returns:
-        The tensors by name, on the CPU with the dtypes of the file, and the config.
+        The tensors by name, on the CPU with the dtypes of the file, and the config. What `compressed` put into 8 bits
+        is float32 again.
 
     Raises:
         WeightsFileMissingError: There is no such file.
@@ -218,6 +220,11 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise WeightsFormatError(_NO_CONFIG.format(path.name)) from error
     if not isinstance(config, dict):
         raise WeightsFormatError(_NO_CONFIG.format(path.name))
+    for name in [name for name in tensors if name.endswith(_SCALE)]:
+        scale, rows = tensors.pop(name), tensors.get(name.removesuffix(_SCALE))
+        if rows is None or len(rows) != len(scale):
+            raise WeightsFormatError(f"{path.name} holds {name}, but nothing that it scales. Get the file again.")
+        tensors[name.removesuffix(_SCALE)] = rows * scale.view(-1, *[1] * (rows.dim() - 1))
     return tensors, config
 
 
@@ -251,6 +258,29 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], config: Mappin
     unfinished.write_bytes(content)
     unfinished.replace(path)
     return hashlib.sha256(content).hexdigest()
+
+
+def compressed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Make weights smaller, for `save_tensors`: large ones to 8 bits with a scale per output, others to 16 bits.
+
+    What has no decimals keeps its type, if that says so: pass counts as integers.
+    """
+    smaller: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            smaller[name] = tensor
+        elif tensor.dim() > 1 and tensor.numel() >= _LARGE:
+            rows = tensor.detach().float().cpu()
+            scale = rows.flatten(1).abs().amax(dim=1).clamp_min(1e-12) / 127
+            smaller[name] = (rows / scale.view(-1, *[1] * (rows.dim() - 1))).round().to(torch.int8)
+            smaller[name + _SCALE] = scale
+        else:
+            smaller[name] = tensor.half()
+    return smaller
+
+
+_SCALE = ":scale"  # no parameter's name can end like that
+_LARGE = 2**15  # numbers; smaller tensors are little of the size, and some of them much of the precision
 
 
 def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:

@@ -1,7 +1,9 @@
-"""The compact feature pyramid: ShuffleNetV2 1.0x and Ghost-PAN, as NanoDet-Plus has them, without its dense heads.
+"""The compact backbone: a detector's feature pyramid, joined by a network that knows what a photo shows as a whole.
 
-Ma et al., "ShuffleNet V2", ECCV 2018; RangiLyu, "NanoDet-Plus", 2021 (Apache-2.0). Batch normalisation is folded into
-the convolutions, which is how NanoDet's weights come: at the batch sizes of a detector, its statistics are noise.
+The pyramid is ShuffleNetV2 1.0x and Ghost-PAN, as NanoDet-Plus has them, without its dense heads; the other one is
+EfficientNet-Lite0. Ma et al., "ShuffleNet V2", ECCV 2018; RangiLyu, "NanoDet-Plus", 2021 (Apache-2.0). Batch
+normalisation is folded into the convolutions, which is how these weights come: at the batch sizes of a detector, its
+statistics are noise.
 """
 
 from __future__ import annotations
@@ -13,10 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vision_models.efficientnet import MAP_CHANNELS, EfficientNetLite0
+
 STAGES = ((116, 4), (232, 8), (464, 4))  # channels and blocks at strides 8, 16 and 32
 CHANNELS = 96  # inside the pyramid
 OUT_CHANNELS = 128  # of every level that it returns
 LEVELS = ("p3", "p4", "p5", "p6")  # strides 8, 16, 32, 64
+SCENE, SCENE_STRIDE = "scene", 32  # the map that tells what people do, which needs no detail
 SLOPE = 0.1  # of the leaky ReLU
 SHRINKING = 2  # stride of the first block of a stage
 
@@ -130,9 +135,12 @@ class GhostPAN(nn.Module):
         self.bottom_up = nn.ModuleList(GhostBlock(2 * CHANNELS, CHANNELS) for _ in range(2))
         self.extra_in, self.extra_out = SeparableConv(CHANNELS, 2), SeparableConv(CHANNELS, 2)
 
-    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return the four levels."""
-        c3, c4, c5 = (_activate(reduce(x)) for reduce, x in zip(self.reduce, maps, strict=True))
+    def forward(self, maps: Sequence[Tensor], more: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """Return the four levels. Three more maps of 96 channels can be added to those that come in."""
+        inputs = [reduce(x) for reduce, x in zip(self.reduce, maps, strict=True)]
+        if more is not None:
+            inputs = [x + other for x, other in zip(inputs, more, strict=True)]
+        c3, c4, c5 = (_activate(x) for x in inputs)
         inner = self.top_down[0](torch.cat([_upsample(c5, c4), c4], dim=1))
         levels = [self.top_down[1](torch.cat([_upsample(inner, c3), c3], dim=1))]
         for down, block, x in zip(self.down, self.bottom_up, (inner, c5), strict=True):
@@ -159,13 +167,13 @@ class CompactPyramid(nn.Module):
         self.towers = nn.ModuleList(nn.Sequential(SeparableConv(CHANNELS), SeparableConv(CHANNELS)) for _ in LEVELS)
         self.outputs = nn.ModuleList(_conv(CHANNELS, OUT_CHANNELS) for _ in LEVELS)
 
-    def towers_of(self, x: Tensor) -> list[Tensor]:
+    def towers_of(self, x: Tensor, more: Sequence[Tensor] | None = None) -> list[Tensor]:
         """Return the four levels before the last convolution, 96 channels each."""
-        return [tower(level) for tower, level in zip(self.towers, self.neck(self.body(x)), strict=True)]
+        return [tower(level) for tower, level in zip(self.towers, self.neck(self.body(x), more), strict=True)]
 
-    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
+    def forward(self, x: Tensor, more: Sequence[Tensor] | None = None) -> OrderedDict[str, Tensor]:
         """Return the levels by name."""
-        levels = self.towers_of(x)
+        levels = self.towers_of(x, more)
         return OrderedDict(
             (name, output(level)) for name, output, level in zip(LEVELS, self.outputs, levels, strict=True)
         )
@@ -200,3 +208,30 @@ class CompactPyramid(nn.Module):
         for one, other, conv in zip(spatial, mix, separable, strict=True):
             yield f"convdwrelu_{one}", conv.spatial
             yield f"convrelu_{other}", conv.mix
+
+
+class CompactBackbone(nn.Module):
+    """The pyramid's levels, to which the other network adds what it sees, and the last map of that, `SCENE`.
+
+    A detector's features tell things apart by small parts. What people do shows in how they hold themselves and where
+    they are, which ImageNet teaches better.
+    """
+
+    out_channels = OUT_CHANNELS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pyramid, self.scene = CompactPyramid(), EfficientNetLite0()
+        self.joints = nn.ModuleList(_conv(channels, CHANNELS) for channels in MAP_CHANNELS[:-1])
+        for joint in convolutions(self.joints):
+            for weight in joint.parameters():
+                nn.init.zeros_(weight)  # the pyramid begins as the detector that it comes from
+
+    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
+        """Normalised RGB pictures (B, 3, H, W), sides multiples of 64, to the levels and (B, 1280, H / 32, W / 32)."""
+        *maps, scene = self.scene.maps(x)
+        features: OrderedDict[str, Tensor] = self.pyramid(
+            x, [joint(one) for joint, one in zip(self.joints, maps, strict=True)]
+        )
+        features[SCENE] = scene
+        return features

@@ -53,6 +53,7 @@ NEAR = 0.3  # of a person's size: how far around them something is within reach
 ABSENT, COMMON_ABSENT, UNSURE = 1.0, 0.3, 0.3  # weights of verbs that a topic does not name, and names with a "?"
 # Pictures that training works on, (height, width), for upright, square and wide photos: alike in cost.
 SHAPES = ((384, 256), (320, 320), (256, 384))
+FULL_SHAPES = ((512, 384), (448, 448), (384, 512))  # as large as a photo is looked at in use
 MEAN_COLOUR = (124, 116, 104)
 RARE = 0.01  # photos with a class rarer than this are shown more often
 MOST_REPEATS = 8.0
@@ -158,8 +159,10 @@ def verb_counts(samples: Sequence[Sample]) -> dict[str, tuple[int, int]]:
     return {verb: (sure, perhaps) for verb, (sure, perhaps) in counts.items()}
 
 
-def view(sample: Sample, rng: np.random.Generator) -> tuple[NDArray[np.uint8], Labels]:
-    """Make a training picture, (h, w, 3) of one of SHAPES, and its labels, of a changed photo.
+def view(
+    sample: Sample, rng: np.random.Generator, shape: tuple[int, int] | None = None
+) -> tuple[NDArray[np.uint8], Labels]:
+    """Make a training picture, (h, w, 3) of one of SHAPES or of another one, and its labels, of a changed photo.
 
     Raises:
         OSError: the photo cannot be read.
@@ -167,7 +170,7 @@ def view(sample: Sample, rng: np.random.Generator) -> tuple[NDArray[np.uint8], L
     bgr = decode_bgr(sample.path)
     if bgr is None:
         raise OSError(f"{sample.path} cannot be read as a photo")
-    height, width = SHAPES[sample.shape]
+    height, width = shape or SHAPES[sample.shape]
     squashed = sample.source == "sports100"  # to squares, as published
     stretch = rng.uniform(0.8, 1.5) if squashed else math.exp(rng.normal(0, 0.08))
     fit = min(width / (bgr.shape[1] * stretch), height / bgr.shape[0])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_models.interactnet.actions import ACTIONS, OBJECTS, PERSON, VERB_NAMES, Action
-from vision_models.interactnet.cascade import Factors, Interaction, rank
+from vision_models.interactnet.cascade import Factors, Interaction, one_of, rank, weigh
 from vision_models.interactnet.geometry import decode, density
 
 
@@ -69,7 +69,7 @@ class Interactions:
             location: with the target density g.
             interaction: with the interaction branch.
             extras: with what is not in the paper: how usual a class is in a role, a spread of the density for each
-                action, and that a target may not be to be seen.
+                action, that a target may not be to be seen, and scores of targets relative to all candidates.
         """
         factors = self.factors if extras else self.factors.without_extras()
         ranked = rank(self.boxes, self.scores, factors, location=location, interaction=interaction)
@@ -85,7 +85,7 @@ class Interactions:
         interaction: bool = True,
         most: int = 5,
     ) -> list[Interaction]:
-        """Return what a verb's object could be: the model's choice, its choice without that one, and so on.
+        """Return what a verb's object could be, the model's choice first.
 
         That the object is not to be seen is one of them, unless the factors are the paper's.
 
@@ -101,27 +101,14 @@ class Interactions:
             ValueError: for an index that is no person's, or a verb that takes no object.
         """
         row, column = self._row(person), _action(verb, role)
-        compatibility, vacancy = self.factors.compatibility.copy(), self.factors.vacancy.copy()
-        of_person = replace(
-            self.factors,
-            people=self.factors.people[row : row + 1],
-            human_logits=self.factors.human_logits[row : row + 1],
-            targets=self.factors.targets[row : row + 1],
-            compatibility=compatibility,
-            vacancy=vacancy,
-        )
-        found: list[Interaction] = []
-        while len(found) < most:
-            ranked = rank(self.boxes, self.scores, of_person, location=location, interaction=interaction)
-            best = next(one for one in ranked if (one.verb, one.role) == ACTIONS[column])
-            if best.object is not None:
-                compatibility[best.object, column] = -np.inf
-            elif vacancy[column] > -np.inf:
-                vacancy[column] = -np.inf
-            else:
-                break
-            found.append(best)
-        return found
+        pairs = weigh(self.boxes, self.scores, self.factors, location=location, interaction=interaction)
+        total = pairs.total[row, column]
+        ranked = np.argsort(-total, kind="stable")[:most]
+        return [
+            one_of(pairs, self.scores, self.factors, row, column, int(candidate))
+            for candidate in ranked
+            if total[candidate] > -np.inf
+        ]
 
     def expected_box(self, person: int, verb: str, role: str | None = None) -> NDArray[np.float32]:
         """Return where the model expects a verb's object: the box that mu stands for, (4,) xyxy in pixels.

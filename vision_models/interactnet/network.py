@@ -6,7 +6,6 @@ section 3; Ren et al., "Faster R-CNN", NIPS 2015; Lin et al., "Feature Pyramid N
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -20,10 +19,11 @@ from torchvision.models.detection.faster_rcnn import TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 from torchvision.models.detection.rpn import AnchorGenerator
-from torchvision.ops import MultiScaleRoIAlign, nms
+from torchvision.ops import MultiScaleRoIAlign, nms, roi_align
 
+from vision_models.efficientnet import FEATURES, EfficientNetLite0
 from vision_models.interactnet.actions import ACTIONS, COCO_IDS, OBJECTS, PERSON, VERB_NAMES
-from vision_models.interactnet.backbone import LEVELS, CompactPyramid, convolutions
+from vision_models.interactnet.backbone import LEVELS, SCENE, SCENE_STRIDE, CompactBackbone, convolutions
 from vision_models.interactnet.cascade import LEAST_SCORE
 from vision_models.interactnet.config import InteractNetConfig
 from vision_models.interactnet.relations import Relations
@@ -32,6 +32,7 @@ from vision_models.interactnet.teacher import CLASSES, Teacher
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in 0..1
 CLASS_LOGIT, CLASS_SPREAD = -5.0, 4.0  # typical class logit of the teacher, and what its spread is divided by
 NAMED = 0.3  # weight of the labels' classes beside what the origin says of them
+SCENE_BINS = 2  # per side of a person, on the map of the scene
 HEADROOM = 3.0  # keeps what is passed on above zero, where a ReLU lets it through
 
 
@@ -62,7 +63,7 @@ class HumanBranch(nn.Module):
         nn.init.zeros_(self.targets.bias)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return action logits (P, 26) and offsets of the expected places (P, 25, 4) from (P, C, bins, bins)."""
+        """Return action logits (P, 26) and offsets of the expected places (P, 25, 4) from (P, ...)."""
         x = self.head(features)
         return self.verbs(x), self.targets(x).unflatten(1, (len(ACTIONS), 4))
 
@@ -127,7 +128,8 @@ class InteractionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
             boxes.detections_per_img,
         )
         inputs = channels * config.pooled**2
-        self.human = HumanBranch(inputs, config.human_hidden)
+        of_scene = FEATURES * (SCENE_BINS**2 + 1)
+        self.human = HumanBranch(of_scene if config.backbone == "compact" else inputs, config.human_hidden)
         self.object = ObjectBranch(inputs, config.object_hidden)
 
     def class_logits(
@@ -136,6 +138,21 @@ class InteractionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
         """Return class logits (R, 81) and box offsets (R, 324) of regions."""
         logits, offsets = self.box_predictor(self.box_head(self.box_roi_pool(features, boxes, shapes)))
         return logits, offsets
+
+    def of_people(self, features: dict[str, Tensor], people: list[Tensor], shapes: list[tuple[int, int]]) -> Tensor:
+        """Return what the human-centric branch looks at, (P, ...), for the people of each picture, (_, 4) each.
+
+        That is the regions of the pyramid, or those of the scene beside its mean, where the backbone has that.
+        """
+        if SCENE not in features:
+            regions: Tensor = self.box_roi_pool(features, people, shapes)
+            return regions
+        scene = features[SCENE]
+        whole = [scene.new_tensor([[0, 0, width, height]]) for height, width in shapes]
+        places = scene.new_tensor([n for n, boxes in enumerate(people) for _ in boxes], dtype=torch.int64)
+        theirs = roi_align(scene, people, SCENE_BINS, 1 / SCENE_STRIDE, aligned=True)
+        around = roi_align(scene, whole, 1, 1 / SCENE_STRIDE, aligned=True)
+        return torch.cat([theirs.flatten(1), around.flatten(1)[places]], dim=1)
 
     def box_losses(
         self,
@@ -173,16 +190,16 @@ class InteractionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
     ) -> list[Found]:
         """Run both heads once per box, whatever the number of pairs (section 3.3)."""
         boxes = [one["boxes"] for one in found]
-        pooled = self.box_roi_pool(features, boxes, shapes)  # (N, C, bins, bins)
         is_person = [(one["labels"] == PERSON + 1) & (one["scores"] >= LEAST_SCORE) for one in found]
-        human, offsets = self.human(pooled[torch.cat(is_person)])
+        people = [one[mask] for one, mask in zip(boxes, is_person, strict=True)]
+        human, offsets = self.human(self.of_people(features, people, shapes))
         counts = [int(mask.sum()) for mask in is_person]
         parts = zip(
             found,
             is_person,
             human.split(counts),
             offsets.split(counts),
-            self.object(pooled).split([len(one) for one in boxes]),
+            self.object(self.box_roi_pool(features, boxes, shapes)).split([len(one) for one in boxes]),
             strict=True,
         )
         return [
@@ -209,7 +226,7 @@ class InteractionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
         verbs, weights = torch.cat([one.verbs for one in labels]), torch.cat([one.verb_weights for one in labels])
         pair_verbs = torch.cat([one.pair_verbs for one in labels])
         pair_weights = torch.cat([one.pair_weights for one in labels])
-        human, offsets = self.human(self.box_roi_pool(features, [shaken(one) for one in people], shapes))
+        human, offsets = self.human(self.of_people(features, [shaken(one) for one in people], shapes))
         object_logits = self.object(self.box_roi_pool(features, [shaken(one) for one in objects], shapes))
         places = relative_places(torch.cat(objects), torch.cat(people)[rows])[:, None]  # (K, 1, 4)
         wanted = torch.cat([one.pair_actions for one in labels])  # (K, 25)
@@ -231,7 +248,7 @@ class InteractNet(nn.Module):
         self.config = config
         compact = config.backbone == "compact"
         backbone = (
-            CompactPyramid()
+            CompactBackbone()
             if compact
             else resnet_fpn_backbone(backbone_name="resnet50", weights=None, trainable_layers=5)
         )
@@ -277,8 +294,8 @@ class InteractNet(nn.Module):
         """Find objects and what people do, in pictures (3, H, W), RGB in 0..1, of any sizes."""
         original = [picture.shape[-2:] for picture in pictures]
         images, _ = self.transform(list(pictures))
-        features = self._pyramid(images.tensors)
-        proposals, _ = self.rpn(images, features)
+        features = self.backbone(images.tensors)
+        proposals, _ = self.propose(images, features)
         detections, _ = self.heads(features, proposals, images.image_sizes)
         single = [one_box_a_person(one, self.config.people_nms_iou) for one in detections]
         found = self.heads.look(features, single, images.image_sizes)
@@ -300,14 +317,14 @@ class InteractNet(nn.Module):
         """
         shapes = [(pictures.shape[2], pictures.shape[3])] * len(pictures)
         images = ImageList(normalised(pictures), shapes)
-        features = self._pyramid(images.tensors)
-        proposals, of_proposals = self.rpn(images, features, [{"boxes": one.boxes} for one in labels])
+        features = self.backbone(images.tensors)
+        proposals, of_proposals = self.propose(images, features, [{"boxes": one.boxes} for one in labels])
         losses = {"objectness": of_proposals["loss_objectness"], "proposal": of_proposals["loss_rpn_box_reg"]}
 
         knowledge = None
         if origin is not None:
             with torch.no_grad():
-                knowledge = partial(origin.heads.class_logits, origin.backbone(images.tensors), shapes=shapes)
+                knowledge = partial(origin.heads.class_logits, origin.before(images.tensors), shapes=shapes)
         losses |= self.heads.box_losses(features, proposals, shapes, labels, knowledge)
         if heads:
             height, width = shapes[0]
@@ -316,23 +333,39 @@ class InteractNet(nn.Module):
             losses |= self.heads.losses(features, shapes, labels, torch.cat(expected))
         return losses
 
-    def _pyramid(self, tensors: Tensor) -> OrderedDict[str, Tensor]:
-        features: OrderedDict[str, Tensor] = self.backbone(tensors)
-        return features
+    def propose(
+        self, images: ImageList, features: dict[str, Tensor], targets: list[dict[str, Tensor]] | None = None
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Return the regions (R, 4) that may hold something, for each picture, and while training two losses."""
+        levels = {name: level for name, level in features.items() if name != SCENE}
+        proposals, losses = self.rpn(images, levels, targets)
+        return proposals, losses
 
-    def begin_with_teacher(self, teacher: Teacher) -> None:
-        """Begin where a dense detector left off: with its pyramid, and with what its class convolutions can tell.
+    def before(self, pictures: Tensor) -> dict[str, Tensor]:
+        """Return the features of normalised pictures, as they were before anything joined the pyramid."""
+        backbone = self.backbone
+        levels: dict[str, Tensor] = (backbone.pyramid if isinstance(backbone, CompactBackbone) else backbone)(pictures)
+        return levels
+
+    def begin_with(self, teacher: Teacher, scene: EfficientNetLite0) -> None:
+        """Begin where a dense detector and a network of whole pictures left off.
+
+        The detector gives its pyramid, and what its class convolutions can tell.
 
         Its class logits become channels of the pyramid. The box branch starts by passing on their mean over the middle
         of a region, as a class score; everything else it has to learn.
         """
-        pyramid = self.backbone
-        if not isinstance(pyramid, CompactPyramid):
-            raise TypeError("only the compact backbone can begin with this teacher")
+        if not isinstance(self.backbone, CompactBackbone):
+            raise TypeError("only the compact backbone can begin with these")
+        pyramid, trunk = self.backbone.pyramid, self.backbone.scene
         pyramid.load_state_dict(teacher.pyramid.state_dict())
+        trunk.load_state_dict(scene.state_dict())
         head, predictor = self.heads.box_head, self.heads.box_predictor
         bins, middle = self.config.pooled, self.config.pooled // 2
         with torch.no_grad():
+            weight, bias = trunk.stem.parameters()  # for pictures in 0..255, less 127, by 128
+            bias.add_((weight.sum(dim=(2, 3)) * (torch.tensor(MEAN) * 255 - 127) / 128).sum(dim=1))
+            weight.mul_((torch.tensor(STD) * 255 / 128)[:, None, None])
             stem = pyramid.body.stem
             stem.weight.copy_(stem.weight.flip(1))  # the teacher reads BGR
             for output, dense in zip(convolutions(pyramid.outputs), convolutions(teacher.dense), strict=True):
@@ -344,8 +377,8 @@ class InteractNet(nn.Module):
             first, second = head.fc6, head.fc7
             units = torch.arange(CLASSES)
             first.weight[:CLASSES] = 0
-            weight = first.weight.view(len(first.weight), -1, bins, bins)
-            weight[units, units, middle - 1 : middle + 2, middle - 1 : middle + 2] = 1 / 9
+            regions = first.weight.view(len(first.weight), -1, bins, bins)
+            regions[units, units, middle - 1 : middle + 2, middle - 1 : middle + 2] = 1 / 9
             first.bias[:CLASSES] = HEADROOM
             second.weight[:CLASSES] = 0
             second.weight[units, units] = 1

@@ -113,12 +113,14 @@ class InteractionPredictor:
     def _factors(self, found: Found, picture: tuple[int, int]) -> Factors:
         relations = self.network.relations
         targets = relations.targets(found.boxes[found.people], picture) + found.target_offsets
-        parts = (
-            found.human_logits,
-            found.object_logits,
-            targets,
-            relations.sigmas,
-            relations.compatibility(found.labels, found.boxes, picture),
-            relations.vacancy,
+        compatibility = relations.compatibility(found.labels, found.boxes, picture)
+        return Factors(
+            people=found.people.cpu().numpy(),
+            human_logits=found.human_logits.cpu().numpy(),
+            object_logits=found.object_logits.cpu().numpy(),
+            targets=targets.cpu().numpy(),
+            sigmas=relations.sigmas.cpu().numpy(),
+            compatibility=compatibility.cpu().numpy(),
+            vacancy=relations.vacancy.cpu().numpy(),
+            relative=True,
         )
-        return Factors(found.people.cpu().numpy(), *(part.cpu().numpy() for part in parts))

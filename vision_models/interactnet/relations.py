@@ -56,18 +56,6 @@ class Relations(nn.Module):
         """Spread of the target density, (25, 4)."""
         return self.log_sigmas.exp()
 
-    @torch.no_grad()
-    def temper(self, power: float) -> None:
-        """Raise the density, the compatibility and the least fit to a power below 1.
-
-        Among true boxes the same targets are chosen. But where an object usually is, the density comes nearer to 1:
-        the product of four coordinates is a quarter even for an average target, which would rank every action with an
-        object behind every action without one.
-        """
-        self.log_sigmas.sub_(math.log(power) / 2)
-        for part in (self.classes, self.suitability.weight, self.suitability.bias, self.vacancy):
-            part.mul_(power)
-
     def targets(self, people: Tensor, picture: Picture) -> Tensor:
         """Return the mean mu of the target density, (P, 25, 4), as `geometry.encode` writes places.
 

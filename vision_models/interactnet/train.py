@@ -1,7 +1,7 @@
 """Training of InteractNet: the detector, all branches together (section 4), the other two branches once more.
 
-The compact network begins with the pyramid of NanoDet-Plus, which also labelled the photos' objects; the verbs of
-people come from the topics of the photos (see `topics.py`).
+The compact network begins with the pyramid of NanoDet-Plus, which also labelled the photos' objects, and with the
+network that describes pictures for PHD-GIFs; the verbs of people come from the topics of the photos (see `topics.py`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
 from vision_models.devices import choose_device
-from vision_models.hub import save_tensors
+from vision_models.efficientnet import EfficientNetLite0
+from vision_models.hub import compressed, load_strictly, load_tensors, save_tensors
 from vision_models.interactnet.actions import VERB_NAMES
 from vision_models.interactnet.config import COMPACT, InteractNetConfig
 from vision_models.interactnet.data import (
+    FULL_SHAPES,
     SHAPES,
     Sample,
     is_development,
@@ -35,6 +37,7 @@ from vision_models.interactnet.relations import Relations
 from vision_models.interactnet.teacher import Teacher
 from vision_models.interactnet.train_heads import HeadsRecipe, collect, fit_heads
 from vision_models.interactnet.train_relations import train_relations
+from vision_models.phd_gifs.config import WEIGHTS as PHD_GIFS
 from vision_models.training import Logbook, Stateful, TrainingRun, follow, learning_rate, loader, own_numbers
 
 # How often photos of a set are shown: those with a known actor and with real boxes more, the noisy set less.
@@ -57,12 +60,13 @@ class Recipe:
     """All that a training run depends on, besides its photos. Kept with the weights."""
 
     config: InteractNetConfig = field(default_factory=lambda: COMPACT)
-    samples: int = 14_000  # views of photos
+    samples: int = 28_000  # views of photos
     detector_samples: int = 1_600  # of them, the first ones, for the detector alone
     batch: int = 8
     learning_rate: float = 6e-4  # of the branches
     pyramid_rate: float = 0.1  # of that, for the pyramid
-    frozen_stages: int = 2  # of the backbone, besides its stem
+    frozen_stages: int = 2  # of the pyramid's body, besides its stem
+    frozen_blocks: int = 11  # of the scene's network, besides its stem
     weight_decay: float = 1e-4
     warm_up: float = 0.02  # share of the run
     weights: Mapping[str, float] = field(default_factory=lambda: {"action": 2.0})  # of losses; 1 where not named
@@ -75,20 +79,28 @@ class Recipe:
 class Views(IterableDataset[tuple[Tensor, list[Labels]]]):
     """A reproducible stream of batches: number n depends on nothing but the seed and n. A batch has one shape."""
 
-    def __init__(self, samples: Sequence[Sample], recipe: Recipe, start: int, stop: int) -> None:
-        self.samples, self.recipe, self.start, self.stop = samples, recipe, start, stop
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        recipe: Recipe,
+        start: int,
+        stop: int,
+        shapes: Sequence[tuple[int, int]] = SHAPES,
+    ) -> None:
+        self.samples, self.recipe, self.start, self.stop, self.shapes = samples, recipe, start, stop, shapes
 
     def __iter__(self) -> Iterator[tuple[Tensor, list[Labels]]]:
         by_shape = [self._cumulative(shape) for shape in range(len(SHAPES))]
         totals = np.array([shares[-1] if len(shares) else 0.0 for _, shares in by_shape])
         for number in own_numbers(self.start, self.stop):
             rng = np.random.default_rng([self.recipe.seed, number])
-            rows, shares = by_shape[rng.choice(len(SHAPES), p=totals / totals.sum())]
+            shape = rng.choice(len(SHAPES), p=totals / totals.sum())
+            rows, shares = by_shape[shape]
             views: list[tuple[NDArray[np.uint8], Labels]] = []
             while len(views) < self.recipe.batch:
                 row = rows[np.searchsorted(shares, rng.random() * shares[-1])]
                 try:
-                    views.append(view(self.samples[row], rng))
+                    views.append(view(self.samples[row], rng, self.shapes[shape]))
                 except OSError:  # a broken photo is not worth stopping for
                     continue
             yield torch.from_numpy(np.stack([picture for picture, _ in views])), [labels for _, labels in views]
@@ -120,8 +132,9 @@ class Run(TrainingRun):
         self.network.train()
         self.origin.eval().requires_grad_(requires_grad=False)
         self.network.relations.requires_grad_(requires_grad=False)
-        body = self.network.backbone.body
-        for part in [body.stem, *body.stages[: self.recipe.frozen_stages]]:
+        body, scene = self.network.backbone.pyramid.body, self.network.backbone.scene
+        frozen = [body.stem, *body.stages[: self.recipe.frozen_stages]]
+        for part in [*frozen, scene.stem, *scene.blocks[: self.recipe.frozen_blocks]]:
             part.requires_grad_(requires_grad=False)
         pyramid = [weight for weight in self.network.backbone.parameters() if weight.requires_grad]
         branches = [*self.network.rpn.parameters(), *self.network.heads.parameters()]
@@ -142,7 +155,7 @@ class Run(TrainingRun):
 
     def begin(self, teacher: Teacher, relations: Relations, verb_photos: Sequence[int]) -> None:
         """Give all three networks their first weights."""
-        self.network.begin_with_teacher(teacher)
+        self.network.begin_with(teacher, scene_network())
         self.network.relations.load_state_dict(relations.state_dict())
         self.network.verb_photos.copy_(torch.tensor(verb_photos))
         for other in (self.average, self.origin):
@@ -164,6 +177,15 @@ class Run(TrainingRun):
         follow(self.average, self.network, recipe.ema_decay)
         self.seen += len(pictures)
         return {name: losses.get(name, shown.new_zeros(())).detach() for name in LOSSES}
+
+
+def scene_network() -> EfficientNetLite0:
+    """Return the network that describes pictures for PHD-GIFs, whose weights come with this package."""
+    tensors, _ = load_tensors(PHD_GIFS.bundled_path)
+    start = "encoder.backbone."
+    network = EfficientNetLite0()
+    load_strictly(network, {name.removeprefix(start): part for name, part in tensors.items() if name.startswith(start)})
+    return network
 
 
 def train(
@@ -213,7 +235,7 @@ def train(
     seen = recipe.samples // recipe.batch  # these views are others than those before
     features = collect(
         network,
-        lambda first, last: Views(labelled, recipe, seen + first, seen + last),
+        lambda first, last: Views(labelled, recipe, seen + first, seen + last, FULL_SHAPES),
         batches,
         out / "features",
         workers,
@@ -223,7 +245,7 @@ def train(
     done = {"seconds": round(run.seconds), "device": run.device.type, "labelled_photos": len(samples), "verbs": counts}
     (out / "interactnet.json").write_text(json.dumps(asdict(recipe) | done, indent=2) + "\n")
     weights = out / "interactnet.safetensors"
-    # Half precision makes the file half as large; counts need all their digits.
-    halved = {name: part if name == "verb_photos" else part.half() for name, part in network.state_dict().items()}
-    save_tensors(weights, halved, asdict(recipe.config))
+    state = network.state_dict()
+    state["verb_photos"] = state["verb_photos"].round().int()
+    save_tensors(weights, compressed(state), asdict(recipe.config))
     return weights

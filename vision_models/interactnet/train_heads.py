@@ -36,7 +36,7 @@ CHUNK = 100  # batches in a file of features
 class HeadsRecipe:
     """All that this stage depends on, besides the network and its photos."""
 
-    samples: int = 20_000  # views of photos
+    samples: int = 14_000  # views of photos
     epochs: int = 16
     batch: int = 256  # people
     learning_rate: float = 1e-3
@@ -55,7 +55,7 @@ class HeadsRecipe:
 class Features(NamedTuple):
     """P people and K pairs of them with objects, as the pyramid sees them, and what is known of them."""
 
-    people: Tensor  # (P, C * bins * bins) float16
+    people: Tensor  # (P, inputs of the human-centric branch) float16
     verbs: Tensor  # (P, 26)
     weights: Tensor  # (P, 26)
     expected: Tensor  # (P, 25, 4) where their boxes alone let objects be expected
@@ -78,7 +78,7 @@ def look(network: InteractNet, pictures: Tensor, labels: Sequence[Labels]) -> Fe
     objects = [one.boxes[one.pairs[:, 1]] for one in known]
     rows = rows_of_pairs(known)
     pool = network.heads.box_roi_pool
-    of_people = pool(levels, [shaken(boxes) for boxes in people], shapes)
+    of_people = network.heads.of_people(levels, [shaken(boxes) for boxes in people], shapes)
     of_objects = pool(levels, [shaken(boxes) for boxes in objects], shapes)
     height, width = shapes[0]
     return Features(
@@ -146,8 +146,8 @@ def fit_heads(
     """Train both branches of a network anew on features, in place."""
     torch.manual_seed(recipe.seed)
     config, device = network.config, network.verb_photos.device
-    inputs = features.people.shape[1]
-    human, thing = HumanBranch(inputs, config.human_hidden), ObjectBranch(inputs, config.object_hidden)
+    human = HumanBranch(features.people.shape[1], config.human_hidden)
+    thing = ObjectBranch(features.objects.shape[1], config.object_hidden)
     human.to(device)
     thing.to(device)
     human_scale, thing_scale = _standard(features.people), _standard(features.objects)

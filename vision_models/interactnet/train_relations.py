@@ -39,7 +39,6 @@ class RelationsRecipe:
     vacancy: float = -6.0  # at the start
     class_prior: float = 0.5  # targets of every class that are added to those counted,
     object_prior: float = 5.0  # and boxes of every class
-    temper: float = 0.3  # see `Relations.temper`
     seed: int = 0
 
 
@@ -102,7 +101,6 @@ def fit(scenes: Sequence[Scene], recipe: RelationsRecipe) -> Relations:
             schedule.step()
         trained = Relations(recipe.hidden)  # without dropout, whatever mode the whole network is in
     trained.load_state_dict(relations.state_dict())
-    trained.temper(recipe.temper)
     return trained.eval()
 
 

@@ -21,10 +21,11 @@ from torch.nn import functional
 from torch.utils.data import IterableDataset
 
 from vision_models.devices import choose_device
+from vision_models.efficientnet import FEATURES, EfficientNetLite0
 from vision_models.hub import save_tensors
 from vision_models.phd_gifs.config import PHDConfig
 from vision_models.phd_gifs.data import cached_pictures, jitter, read_photos, split_topics
-from vision_models.phd_gifs.network import FEATURES, EfficientNetLite0, PictureEncoder
+from vision_models.phd_gifs.network import PictureEncoder
 from vision_models.training import (
     Logbook,
     Stateful,
