@@ -20,7 +20,7 @@ from vision_models.interactnet.backbone import LEVELS, SCENE, CompactPyramid
 from vision_models.interactnet.config import COMPACT, InteractNetConfig
 from vision_models.interactnet.data import Sample, read_samples, repeats, verb_counts, view
 from vision_models.interactnet.label import label
-from vision_models.interactnet.network import CLASS_LOGIT, InteractNet, Labels, normalised, one_box_a_person
+from vision_models.interactnet.network import CLASS_LOGIT, InteractNet, Labels, normalised
 from vision_models.interactnet.relations import Relations
 from vision_models.interactnet.teacher import CLASSES, DENSE, Teacher
 from vision_models.interactnet.topics import TOPICS
@@ -190,14 +190,6 @@ def test_both_branches_look_once_at_every_box_whatever_the_pairs() -> None:
     assert looked == [2, 3]
     assert one.people.tolist() == [0, 1]
     assert (one.human_logits.shape, one.object_logits.shape) == ((2, 26), (3, 26))
-
-
-def test_a_part_of_a_person_is_not_another_person() -> None:
-    boxes = torch.tensor([[0.0, 0, 50, 100], [0, 0, 50, 45], [0, 0, 50, 60], [60, 0, 90, 100]])
-    labels = torch.tensor([PERSON + 1, HORSE + 1, PERSON + 1, PERSON + 1])
-    found = {"boxes": boxes, "labels": labels, "scores": torch.tensor([0.9, 0.8, 0.7, 0.6])}
-    kept = one_box_a_person(found, 0.3)
-    assert kept["scores"].tolist() == pytest.approx([0.9, 0.8, 0.6])
 
 
 def test_boxes_are_in_pixels_of_the_photo() -> None:

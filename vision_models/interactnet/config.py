@@ -28,7 +28,6 @@ class InteractNetConfig:
     boxes: int = 100  # most that are reported
     min_box_score: float = 0.05  # of those
     nms_iou: float = 0.3  # of two boxes of a class that overlap more, the better one is reported
-    people_nms_iou: float = 0.3  # the same for people, whose parts must not act on their own
     class_agnostic_boxes: bool = False  # one box regression for all classes instead of one each
     extras: bool = False  # class prior, spread per action, and "no target to be seen", none of which is in the paper
 
@@ -48,7 +47,6 @@ COMPACT = InteractNetConfig(
     object_hidden=48,
     proposals=250,
     min_box_score=0.02,
-    nms_iou=0.5,
     class_agnostic_boxes=True,
     extras=True,
 )
@@ -56,7 +54,7 @@ COMPACT = InteractNetConfig(
 WEIGHTS = Weights(
     name="interactnet-compact",
     filename="interactnet/interactnet-compact.safetensors",
-    sha256="d7d42cf765e7f963c67b411a1ae3fcd5bac1f7dd1979be763014ae5367ac9084",
+    sha256="c7c95c05d861e2f5cf1f2a9869fb0e2e589ddcacfbaa3e0d16abe3d3b0d2350e",
     license="Apache-2.0",
     paper="https://arxiv.org/abs/1704.07333",
     bundled="interactnet/weights/interactnet-compact.safetensors",

@@ -19,7 +19,7 @@ from torchvision.models.detection.faster_rcnn import TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 from torchvision.models.detection.rpn import AnchorGenerator
-from torchvision.ops import MultiScaleRoIAlign, nms, roi_align
+from torchvision.ops import MultiScaleRoIAlign, roi_align
 
 from vision_models.efficientnet import FEATURES, EfficientNetLite0
 from vision_models.interactnet.actions import ACTIONS, COCO_IDS, OBJECTS, PERSON, VERB_NAMES
@@ -297,8 +297,7 @@ class InteractNet(nn.Module):
         features = self.backbone(images.tensors)
         proposals, _ = self.propose(images, features)
         detections, _ = self.heads(features, proposals, images.image_sizes)
-        single = [one_box_a_person(one, self.config.people_nms_iou) for one in detections]
-        found = self.heads.look(features, single, images.image_sizes)
+        found = self.heads.look(features, detections, images.image_sizes)
         return [
             one._replace(boxes=_rescaled(one.boxes, shape, size))
             for one, shape, size in zip(found, images.image_sizes, original, strict=True)
@@ -407,15 +406,6 @@ class InteractNet(nn.Module):
         wrong = unexpected + [name for name in missing if not name.startswith(ours)]
         if wrong:
             raise RuntimeError(f"these are not the tensors of fasterrcnn_resnet50_fpn: {', '.join(wrong[:3])}")
-
-
-def one_box_a_person(found: dict[str, Tensor], iou: float) -> dict[str, Tensor]:
-    """Leave out people who overlap a better box of a person by more than `iou`."""
-    is_person = found["labels"] == PERSON + 1
-    keep = ~is_person
-    people = is_person.nonzero()[:, 0]
-    keep[people[nms(found["boxes"][people], found["scores"][people], iou)]] = True
-    return {name: part[keep] for name, part in found.items()}
 
 
 def normalised(pictures: Tensor) -> Tensor:
