@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
     from vision_models.drht.predictor import ExposurePredictor
+
+ROOT = Path(__file__).parent.parent
 
 BROWSER_SWITCHES = [
     "--no-sandbox",  # containers give Chromium no namespaces of its own
@@ -52,6 +56,19 @@ def launched(demo: gr.Blocks, **options: Any) -> Iterator[str]:
         yield url
     finally:
         demo.close(verbose=False)
+
+
+def run_alone(tab: str, folder: Path, stand_ins: str = "") -> subprocess.CompletedProcess[str]:
+    """Do in a folder what `python demos/<tab>.py` does, up to the launch. `stand_ins` is code that runs before it."""
+    program = f"""
+import runpy, sys, types, gradio
+gradio.Blocks.launch = lambda *args, **options: print("launched")
+sys.path[0] = {str(ROOT / "demos")!r}
+{stand_ins}
+runpy.run_path({str(ROOT / "demos" / f"{tab}.py")!r}, run_name="__main__")
+"""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="session")

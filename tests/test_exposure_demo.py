@@ -6,8 +6,6 @@ import io
 import pickle
 import re
 import struct
-import subprocess
-import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +15,7 @@ import gradio as gr
 import httpx
 import numpy as np
 import pytest
-from conftest import Site, launched
+from conftest import Site, launched, run_alone
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -27,8 +25,6 @@ from vision_models.photos import read_photo, read_radiance
 
 if TYPE_CHECKING:
     from vision_models.drht.predictor import ExposurePredictor
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -241,13 +237,5 @@ def test_what_crosses_to_the_gpu_process_and_back_is_small(predictor: ExposurePr
 
 
 def test_the_tab_runs_alone(page_files: Path) -> None:
-    # As `python demos/exposure.py` does it, up to the launch, which is tested above.
-    program = f"""
-import runpy, sys, gradio
-gradio.Blocks.launch = lambda *args, **options: print("launched")
-sys.path[0] = {str(ROOT / "demos")!r}
-runpy.run_path({str(ROOT / "demos" / "exposure.py")!r}, run_name="__main__")
-"""
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=page_files, capture_output=True, text=True, check=False)
+    done = run_alone("exposure", page_files)
     assert done.stdout == "launched\n", done.stderr

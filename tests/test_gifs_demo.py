@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from accessibility import CONTRAST, PHONE, tab_to
-from conftest import Visitors, launched
+from conftest import Visitors, launched, run_alone
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from playwright.sync_api import Locator, Page
 
-ROOT = Path(__file__).parent.parent
 RED, GREEN, BLUE, GREY = (200, 30, 30), (30, 160, 60), (40, 60, 200), (120, 120, 120)
 SCENE_S = 5
 
@@ -403,20 +401,13 @@ def test_one_video_is_watched_at_a_time_and_photos_do_not_wait_for_it(predictor:
 
 
 def test_the_tab_runs_alone(page_files: Path) -> None:
-    # As `python demos/gifs.py` does it, up to the weights and the launch.
-    program = f"""
-import runpy, sys, types, gradio
-gradio.Blocks.launch = lambda *args, **options: print("launched")
-sys.path[0] = {str(ROOT / "demos")!r}
-sys.path.insert(1, {str(ROOT)!r})
+    without_weights = """
 weights, model = types.ModuleType("weights"), types.ModuleType("model")
 weights.WEIGHTS = None
 model.HighlightPredictor = types.SimpleNamespace(from_pretrained=lambda **options: None)
-sys.modules |= {{"vision_models.phd_gifs.config": weights, "vision_models.phd_gifs.predictor": model}}
-runpy.run_path({str(ROOT / "demos" / "gifs.py")!r}, run_name="__main__")
+sys.modules |= {"vision_models.phd_gifs.config": weights, "vision_models.phd_gifs.predictor": model}
 """
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=page_files, capture_output=True, text=True, check=False)
+    done = run_alone("gifs", page_files, without_weights)
     assert done.stdout == "launched\n", done.stderr
 
 

@@ -7,7 +7,6 @@ import io
 import json
 import math
 import re
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -22,7 +21,7 @@ import httpx
 import numpy as np
 import pytest
 from accessibility import CONTRAST, PHONE, tab_to
-from conftest import Visitors, launched, save
+from conftest import Visitors, launched, run_alone, save
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -52,8 +51,6 @@ from vision_models.photos import read_photo
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from playwright.sync_api import Locator, Page
-
-ROOT = Path(__file__).parent.parent
 
 
 # ---- a predictor that needs no weights
@@ -576,20 +573,13 @@ def test_photos_wait_in_one_line_with_those_of_the_exposure_tab() -> None:
 
 
 def test_the_tab_runs_alone(page_files: Path) -> None:
-    # As `python demos/interactions.py` does it, up to the weights and the launch.
-    program = f"""
-import runpy, sys, types, gradio
-gradio.Blocks.launch = lambda *args, **options: print("launched")
-sys.path[0] = {str(ROOT / "demos")!r}
-sys.path.insert(1, {str(ROOT)!r})
+    without_weights = """
 model = types.ModuleType("model")
-predictor = types.SimpleNamespace(training_photos={{}})
+predictor = types.SimpleNamespace(training_photos={})
 model.InteractionPredictor = types.SimpleNamespace(from_pretrained=lambda **options: predictor)
 sys.modules["vision_models.interactnet.predictor"] = model
-runpy.run_path({str(ROOT / "demos" / "interactions.py")!r}, run_name="__main__")
 """
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=page_files, capture_output=True, text=True, check=False)
+    done = run_alone("interactions", page_files, without_weights)
     assert done.stdout == "launched\n", done.stderr
 
 

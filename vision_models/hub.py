@@ -263,7 +263,7 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], config: Mappin
 def compressed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Make weights smaller, for `save_tensors`: large ones to 8 bits with a scale per output, others to 16 bits.
 
-    What has no decimals keeps its type, if that says so: pass counts as integers.
+    Integers stay as they are.
     """
     smaller: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
