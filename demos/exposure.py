@@ -36,10 +36,12 @@ from demos.page import (
 from demos.photo_input import GONE, NO_PHOTO, open_photo, photo_input, pixel_size, pixels, readable, sent
 from demos.samples import PICK, SAMPLES, exposure_strip, sample_buttons
 from vision_models.errors import PhotoError
-from vision_models.photos import MIN_SIDE, resize_to_fit, write_png, write_radiance
+from vision_models.media.photos import MIN_SIDE, resize_to_fit, write_png
+from vision_models.media.radiance import write_radiance
 
 if TYPE_CHECKING:
-    from vision_models.drht.predictor import Estimate, ExposurePredictor
+    from vision_models.exposure.predictor import ExposurePredictor
+    from vision_models.exposure.result import Estimate
 
 PREVIEW_SIDE = 2048  # pixels: no screen shows more of a photo
 LIGHT_SIDE = 1024  # pixels: the view of the HDR estimate has to keep up with a slider
@@ -69,8 +71,8 @@ class Job:
 
 def load_predictor() -> tuple["ExposurePredictor", str]:
     """Return the predictor, and a sentence for the page if a Hub repository was named in vain."""
-    from vision_models.drht.config import WEIGHTS
-    from vision_models.drht.predictor import ExposurePredictor  # not above: it imports torch
+    from vision_models.exposure.config import WEIGHTS
+    from vision_models.exposure.predictor import ExposurePredictor  # not above: it imports torch
 
     return load_or_fall_back(ExposurePredictor.from_pretrained, WEIGHTS)
 

@@ -52,11 +52,13 @@ from demos.timeline import (
     timeline,
 )
 from vision_models.errors import VideoError
-from vision_models.videos import Video, probe, write_gif
+from vision_models.media.clips import write_gif
+from vision_models.media.videos import Video, probe
 
 if TYPE_CHECKING:
-    from vision_models.phd_gifs.encoder import Samples
-    from vision_models.phd_gifs.predictor import HighlightPredictor, Highlights, VideoIndex, VideoIndexPart
+    from vision_models.gifs.features import Samples
+    from vision_models.gifs.predictor import HighlightPredictor
+    from vision_models.gifs.result import Highlights, VideoIndex, VideoIndexPart
 
 VIDEO_SECONDS = 3600
 HISTORY_GIFS = 50
@@ -137,8 +139,8 @@ class Visit:
 
 def load_predictor() -> tuple["HighlightPredictor", str]:
     """Return the predictor, and a sentence for the page if a Hub repository was named in vain."""
-    from vision_models.phd_gifs.config import WEIGHTS
-    from vision_models.phd_gifs.predictor import HighlightPredictor  # not above: it imports torch
+    from vision_models.gifs.config import WEIGHTS
+    from vision_models.gifs.predictor import HighlightPredictor  # not above: it imports torch
 
     return load_or_fall_back(HighlightPredictor.from_pretrained, WEIGHTS)
 

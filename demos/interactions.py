@@ -41,9 +41,7 @@ from demos.page import (
 from demos.photo_input import GONE, NO_PHOTO, open_photo, photo_input, pixel_size, pixels, readable, sent
 from demos.samples import PEOPLE, PICK, people_buttons
 from vision_models.errors import PhotoError
-from vision_models.interactnet.actions import ACTIONS, OBJECTS, PERSON, VERB_NAMES, VERBS, Action
-from vision_models.interactnet.cascade import Interaction
-from vision_models.interactnet.drawing import (
+from vision_models.interactions.drawing import (
     active,
     alone,
     deed,
@@ -56,11 +54,13 @@ from vision_models.interactnet.drawing import (
     person_number,
     verb_words,
 )
-from vision_models.interactnet.interactions import Interactions
-from vision_models.photos import resize_to_fit, write_png
+from vision_models.interactions.ranking import Interaction
+from vision_models.interactions.result import Interactions
+from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, PERSON, VERB_NAMES, VERBS, Action
+from vision_models.media.photos import resize_to_fit, write_png
 
 if TYPE_CHECKING:
-    from vision_models.interactnet.predictor import InteractionPredictor
+    from vision_models.interactions.predictor import InteractionPredictor
 
 SHOWN_SIDE = 1600  # pixels: every pair is a layer of that size in the visitor's browser ...
 SHOWN_PAIRS = 12  # ... so there are not too many of them
@@ -104,8 +104,8 @@ class Job:
 
 def load_predictor() -> tuple["InteractionPredictor", str]:
     """Return the predictor, and a sentence for the page if a Hub repository was named in vain."""
-    from vision_models.interactnet.config import WEIGHTS
-    from vision_models.interactnet.predictor import InteractionPredictor  # not above: it imports torch
+    from vision_models.interactions.config import WEIGHTS
+    from vision_models.interactions.predictor import InteractionPredictor  # not above: it imports torch
 
     return load_or_fall_back(InteractionPredictor.from_pretrained, WEIGHTS)
 

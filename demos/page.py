@@ -16,7 +16,7 @@ from demos.theme import THEME
 from vision_models.errors import VisionModelsError, WeightsError
 
 if TYPE_CHECKING:
-    from vision_models.hub import Weights, WeightsFile
+    from vision_models.weights.record import Weights, WeightsFile
 
 Predictor = TypeVar("Predictor")
 
@@ -90,7 +90,7 @@ def load_or_fall_back(load: Callable[..., Predictor], weights: "Weights") -> tup
     try:
         return load(), ""
     except WeightsError as error:
-        return load(path=weights.bundled_path), f"{error} Until then, this page uses the weights bundled with it."
+        return load(weights.bundled_path), f"{error} Until then, this page uses the weights bundled with it."
 
 
 def weights_source(file: "WeightsFile") -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from demos.page import errors_on_page, uploaded
 from vision_models.errors import PhotoError
-from vision_models.photos import read_photo
+from vision_models.media.photos import read_photo
 
 PHOTO_MEGABYTES = 60  # of an upload; the page as a whole takes more, for videos
 SHOWN_BY_BROWSERS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"}

@@ -25,8 +25,8 @@ import skimage.data
 from numpy.typing import NDArray
 
 from vision_models.errors import PhotoError
-from vision_models.photos import write_png
-from vision_models.videos import write_gif
+from vision_models.media.clips import write_gif
+from vision_models.media.photos import write_png
 
 THUMBNAIL_SIDE = 240  # pixels; shown at half of that, which is sharp on phones
 

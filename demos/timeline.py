@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from demos.samples import data_uri
 
 if TYPE_CHECKING:
-    from vision_models.phd_gifs.predictor import Clip, Segment
-    from vision_models.videos import Video
+    from vision_models.gifs.result import Clip, Segment
+    from vision_models.media.videos import Video
 
 STRIP_PICTURES = 14
 STRIP_SIZE = 112, 63  # pixels

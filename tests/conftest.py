@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import gradio as gr
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
-    from vision_models.drht.predictor import ExposurePredictor
+    from vision_models.exposure.predictor import ExposurePredictor
 
 ROOT = Path(__file__).parent.parent
 
@@ -74,10 +74,10 @@ runpy.run_path({str(ROOT / "demos" / f"{tab}.py")!r}, run_name="__main__")
 @pytest.fixture(scope="session")
 def predictor() -> ExposurePredictor:
     """The predictor with the weights that come with the package."""
-    from vision_models.drht.config import WEIGHTS
-    from vision_models.drht.predictor import ExposurePredictor
+    from vision_models.exposure.config import WEIGHTS
+    from vision_models.exposure.predictor import ExposurePredictor
 
-    return ExposurePredictor.from_pretrained(device="cpu", path=WEIGHTS.bundled_path)
+    return ExposurePredictor.from_pretrained(WEIGHTS.bundled_path, device="cpu")
 
 
 @pytest.fixture(scope="session")

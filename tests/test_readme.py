@@ -14,11 +14,12 @@ import skimage.data
 from conftest import launched
 
 from app import build_app
-from vision_models.drht.config import WEIGHTS as DRHT
-from vision_models.interactnet.config import WEIGHTS as INTERACTNET
-from vision_models.phd_gifs.config import WEIGHTS as PHD_GIFS
-from vision_models.photos import read_photo, read_radiance
-from vision_models.videos import probe
+from vision_models.exposure.config import WEIGHTS as DRHT
+from vision_models.gifs.config import WEIGHTS as PHD_GIFS
+from vision_models.interactions.config import WEIGHTS as INTERACTNET
+from vision_models.media.photos import read_photo
+from vision_models.media.radiance import read_radiance
+from vision_models.media.videos import probe
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

@@ -45,7 +45,7 @@ def test_a_run_goes_on_where_it_was_saved_and_counts_its_time_on(
     monkeypatch.setattr(training, "SAVE_SECONDS", -1)
     first, checkpoint = Run(), tmp_path / "checkpoint.pt"
     first.seconds = 1000.0
-    Logbook(first, 100, checkpoint, tmp_path / "log.jsonl", print).note({"box": first.step()})
+    Logbook(first, 100, checkpoint, tmp_path / "log.jsonl").note({"box": first.step()})
     first.step()  # not saved any more
     second = Run()
     assert second.resume(checkpoint)
@@ -55,15 +55,16 @@ def test_a_run_goes_on_where_it_was_saved_and_counts_its_time_on(
 
 
 def test_the_log_says_how_far_a_run_is_and_the_mean_of_what_it_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run, said = Run(), list[str]()
-    logbook = Logbook(run, 100, tmp_path / "checkpoint.pt", tmp_path / "log.jsonl", said.append)
+    run = Run()
+    caplog.set_level("INFO", "vision_models")
+    logbook = Logbook(run, 100, tmp_path / "checkpoint.pt", tmp_path / "log.jsonl")
     logbook.note({"box": run.step()}, size=32)
-    assert not said
+    assert not caplog.messages
     monkeypatch.setattr(training, "LOG_SECONDS", -1)
     logbook.note({"box": run.step()}, size=32)
-    assert said == ["      8 of 100 samples   box loss 0.3750"]
+    assert caplog.messages == ["      8 of 100 samples   box loss 0.3750"]
     assert json.loads((tmp_path / "log.jsonl").read_text()) == {"seen": 8, "seconds": 0, "size": 32, "box": 0.375}
 
 

@@ -21,12 +21,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vision_models.drht import Correction, Estimate, ExposurePredictor
     from vision_models.errors import PhotoError, VideoError, VisionModelsError, WeightsError
-    from vision_models.interactnet import InteractionPredictor, Interactions
-    from vision_models.phd_gifs import HighlightPredictor, Highlights
-    from vision_models.photos import read_photo, write_png, write_radiance
-    from vision_models.videos import write_gif
+    from vision_models.exposure import Correction, Estimate, ExposurePredictor
+    from vision_models.gifs import HighlightPredictor, Highlights
+    from vision_models.interactions import InteractionPredictor, Interactions
+    from vision_models.media.clips import write_gif
+    from vision_models.media.photos import read_photo, write_png
+    from vision_models.media.radiance import write_radiance
 
 __version__ = "0.1.0"
 
@@ -50,21 +51,21 @@ __all__ = [
 
 # Where each public name lives; the imports above tell type checkers and editors the same.
 _HOME = {
-    "Correction": "vision_models.drht",
-    "Estimate": "vision_models.drht",
-    "ExposurePredictor": "vision_models.drht",
-    "HighlightPredictor": "vision_models.phd_gifs",
-    "Highlights": "vision_models.phd_gifs",
-    "InteractionPredictor": "vision_models.interactnet",
-    "Interactions": "vision_models.interactnet",
+    "Correction": "vision_models.exposure",
+    "Estimate": "vision_models.exposure",
+    "ExposurePredictor": "vision_models.exposure",
+    "HighlightPredictor": "vision_models.gifs",
+    "Highlights": "vision_models.gifs",
+    "InteractionPredictor": "vision_models.interactions",
+    "Interactions": "vision_models.interactions",
     "PhotoError": "vision_models.errors",
     "VideoError": "vision_models.errors",
     "VisionModelsError": "vision_models.errors",
     "WeightsError": "vision_models.errors",
-    "read_photo": "vision_models.photos",
-    "write_gif": "vision_models.videos",
-    "write_png": "vision_models.photos",
-    "write_radiance": "vision_models.photos",
+    "read_photo": "vision_models.media.photos",
+    "write_gif": "vision_models.media.clips",
+    "write_png": "vision_models.media.photos",
+    "write_radiance": "vision_models.media.radiance",
 }
 
 

@@ -45,7 +45,7 @@ class HubUnreachableError(WeightsError):
     """The Hub did not answer, is in trouble, or something else answered in its place.
 
     Example:
-        The Hub (https://huggingface.co) cannot be reached, so drht-compact.safetensors of
+        The Hub (https://huggingface.co) cannot be reached, so exposure-compact.safetensors of
         owner/name@main cannot be downloaded. Check the network connection and try again.
     """
 
@@ -63,7 +63,7 @@ class WeightsNotCachedError(WeightsError):
     """Downloads are switched off (offline mode, or `local_files_only=True`) and nothing is cached.
 
     Example:
-        drht-compact.safetensors of owner/name@main is not in the local cache, and downloads are
+        exposure-compact.safetensors of owner/name@main is not in the local cache, and downloads are
         switched off. Allow them once (local_files_only=False, HF_HUB_OFFLINE unset) to fill it.
     """
 
@@ -99,7 +99,7 @@ class WeightsFileMissingError(WeightsError):
     """The file is not there: not in the repository, not at the given path, or not in the package.
 
     Example:
-        owner/name@main holds no file drht-compact.safetensors. Upload it with `vision-models publish
+        owner/name@main holds no file exposure-compact.safetensors. Upload it with `vision-models publish
         owner/name`, or name another repository or revision.
     """
 
@@ -108,7 +108,7 @@ class WeightsTruncatedError(WeightsError):
     """The download ended early; nothing of the incomplete file is kept.
 
     Example:
-        The download of drht-compact.safetensors of owner/name@main ended early. Try again.
+        The download of exposure-compact.safetensors of owner/name@main ended early. Try again.
     """
 
 
@@ -116,7 +116,7 @@ class WeightsChecksumError(WeightsError):
     """The bytes are not the ones this version of the package was made for (sha256 differs).
 
     Example:
-        drht-compact.safetensors of owner/name@main is damaged, or belongs to another version of
+        exposure-compact.safetensors of owner/name@main is damaged, or belongs to another version of
         vision_models (sha256 0123456789ab..., expected ba9876543210...). Upload it again with
         `vision-models publish owner/name`, or name another revision.
     """
@@ -135,7 +135,7 @@ class WeightsCacheError(WeightsError):
     """The download folder cannot be written: no permission, no space left, not a folder.
 
     Example:
-        drht-compact.safetensors of owner/name@main cannot be stored (No space left on device).
+        exposure-compact.safetensors of owner/name@main cannot be stored (No space left on device).
         Make room or allow writing in ~/.cache/huggingface/hub, or choose another folder with
         cache_dir or HF_HOME.
     """

@@ -8,7 +8,7 @@ A command keeps its state in a `TrainingRun` and tells a `Logbook` after each st
 
     run = Run(recipe, choose_device(device))
     run.resume(out / "checkpoint.pt")
-    logbook = Logbook(run, recipe.samples, out / "checkpoint.pt", out / "log.jsonl", report)
+    logbook = Logbook(run, recipe.samples, out / "checkpoint.pt", out / "log.jsonl")
     for batch in loader(Samples(start=run.seen, stop=recipe.samples), recipe.batch, workers):
         logbook.note({"box": run.step(batch)})
     logbook.close()
@@ -17,6 +17,7 @@ A command keeps its state in a `TrainingRun` and tells a `Logbook` after each st
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from abc import ABC, abstractmethod
@@ -27,6 +28,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+LOG = logging.getLogger(__name__)
 
 LOG_SECONDS = 30
 SAVE_SECONDS = 120
@@ -109,10 +112,8 @@ class TrainingRun(ABC):
 class Logbook:
     """Keeps a run's time, and now and then saves it, logs its losses and tells of them."""
 
-    def __init__(
-        self, run: TrainingRun, samples: int, checkpoint: Path, log: Path, report: Callable[[str], None]
-    ) -> None:
-        self.run, self.samples, self.checkpoint, self.log, self.report = run, samples, checkpoint, log, report
+    def __init__(self, run: TrainingRun, samples: int, checkpoint: Path, log: Path) -> None:
+        self.run, self.samples, self.checkpoint, self.log = run, samples, checkpoint, log
         self._started = time.monotonic() - run.seconds
         self._saved_at = self._logged_at = time.monotonic()
         self._losses: list[Tensor] = []
@@ -127,7 +128,7 @@ class Logbook:
             with self.log.open("a") as log:
                 log.write(json.dumps({"seen": run.seen, "seconds": round(run.seconds)} | more | means) + "\n")
             said = "".join(f"   {name} loss {value:.4f}" for name, value in means.items())
-            self.report(f"{run.seen:>7} of {self.samples} samples{said}")
+            LOG.info(f"{run.seen:>7} of {self.samples} samples{said}")
             self._losses, self._logged_at = [], now
         if now - self._saved_at > SAVE_SECONDS:
             run.save(self.checkpoint)

@@ -1,0 +1,242 @@
+"""Rendering triplets, training, evaluating: on tiny panoramas of our own."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from vision_models import training
+from vision_models.cli.app import app
+from vision_models.exposure.config import DRHTConfig
+from vision_models.exposure.evaluation import evaluate
+from vision_models.exposure.predictor import ExposurePredictor
+from vision_models.exposure.training import train
+from vision_models.exposure.training.data import (
+    Triplets,
+    expose,
+    fuse,
+    load_panoramas,
+    normalise,
+    perspective,
+    radiance_from_photo,
+    split_scenes,
+    take_photo,
+)
+from vision_models.exposure.training.train import Recipe, Stage
+from vision_models.media.photos import read_photo, write_png
+from vision_models.media.radiance import read_radiance, write_radiance
+from vision_models.weights.checkpoint import load_tensors
+
+TINY = Recipe(
+    config=DRHTConfig(width=4, working_size=64, global_context=True),
+    stages=(Stage(size=32, samples=24, batch=4), Stage(size=64, samples=8, batch=4)),
+)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven small panoramas: a bright sky over a dark, textured ground."""
+    folder = tmp_path_factory.mktemp("scenes")
+    for number in range(7):
+        rng = np.random.default_rng(number)
+        panorama = cv2.resize(rng.random((8, 16, 3), np.float32), (128, 64), interpolation=cv2.INTER_CUBIC).clip(0.01)
+        panorama[:32] *= 20
+        write_radiance(panorama.astype(np.float32), folder / f"scene{number}.hdr")
+    return folder
+
+
+def test_every_sixth_scene_is_never_trained_on(scenes: Path) -> None:
+    training, held_out = split_scenes(scenes)
+    assert [path.stem for path in held_out] == ["scene0", "scene6"]
+    assert [path.stem for path in training] == ["scene1", "scene2", "scene3", "scene4", "scene5"]
+
+
+def test_a_folder_without_panoramas_says_what_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"at least 6 are needed"):
+        split_scenes(tmp_path)
+
+
+def test_a_view_looks_where_it_is_pointed() -> None:
+    panorama = np.zeros((64, 128, 3), np.float32)
+    panorama[:, 96:] = 1  # a quarter turn to the right begins here
+    assert perspective(panorama, (32, 32), fov=20, yaw=135).min() == 1
+    assert perspective(panorama, (32, 32), fov=20, yaw=0).max() == 0
+    half = perspective(panorama, (32, 32), fov=20, yaw=90)
+    assert half[:, :14].max() == 0
+    assert half[:, 18:].min() == 1
+
+
+def test_up_is_up() -> None:
+    panorama = np.zeros((64, 128, 3), np.float32)
+    panorama[:32] = 1
+    view = perspective(panorama, (32, 32), fov=60, yaw=10)
+    assert view[:14].min() == 1
+    assert view[18:].max() == 0
+
+
+def test_scenes_are_scaled_to_middle_grey() -> None:
+    radiance = normalise(np.random.default_rng(0).random((20, 20, 3), np.float32) * 50 + 1)
+    luminance = radiance @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    assert np.exp(np.log(luminance).mean()) == pytest.approx(0.18, rel=1e-4)
+
+
+def test_one_ev_doubles_the_light() -> None:
+    radiance = np.full((4, 4, 3), 0.1, np.float32)
+    assert expose(radiance, 1)[0, 0, 0] == pytest.approx(0.2 ** (1 / 2.2))
+    assert expose(radiance, 10).max() == 1
+
+
+def test_the_ground_truth_shows_both_shadows_and_lights() -> None:
+    radiance = np.full((64, 64, 3), 0.02, np.float32)
+    radiance[:, 32:] = 8.0
+    radiance *= np.random.default_rng(0).uniform(0.8, 1.2, radiance.shape).astype(np.float32)
+    fused = fuse(normalise(radiance))
+    assert 0.1 < fused[:, :24].mean() < fused[:, 40:].mean() < 0.95
+
+
+def test_the_same_seed_gives_the_same_triplets(scenes: Path) -> None:
+    panoramas = load_panoramas(split_scenes(scenes)[0])
+    stream = Triplets(panoramas, (), size=32, exposures=2, seed=1, start=0, stop=9)
+    for a, b in zip(stream.group(5), stream.group(5), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)  # OpenCV's fusion adds in no fixed order
+    assert not torch.equal(stream.group(5)[0], stream.group(6)[0])
+    photos, radiance, fused = stream.group(5)
+    assert photos.shape == (2, 3, 32, 32)
+    assert radiance.shape == fused.shape == (3, 32, 32)
+    assert 0 <= photos.min() <= photos.max() <= 1
+
+
+def test_ordinary_photos_become_scenes_too(scenes: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    photo = rng.integers(60, 160, (90, 120, 3)).astype(np.uint8)
+    write_png(photo, tmp_path / "photo.png")
+    stream = Triplets([], (tmp_path / "photo.png",), size=32, exposures=1, seed=0, start=0, stop=1, photo_share=1.0)
+    assert stream.group(0)[1].shape == (3, 32, 32)
+    assert radiance_from_photo(photo, rng).min() >= 0
+
+
+def test_a_camera_adds_noise_but_no_bias() -> None:
+    radiance = np.full((64, 64, 3), 0.18, np.float32)
+    plain = expose(radiance, 0).mean() * 255
+    means = [
+        take_photo(radiance, 0.0, lambda x: x ** np.float32(1 / 2.2), np.random.default_rng(i)).mean() for i in range(8)
+    ]
+    assert means == pytest.approx([plain] * 8, abs=1.5)
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train.train(scenes, tmp_path / "whole", TINY, device="cpu", workers=0)
+    monkeypatch.setattr(training, "SAVE_SECONDS", 0)
+    steps = 0
+
+    class Interrupted(train.Run):
+        def step(self, *batch: torch.Tensor) -> torch.Tensor:
+            nonlocal steps
+            steps += 1
+            if steps == 5:
+                raise KeyboardInterrupt
+            return super().step(*batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "Run", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train.train(scenes, tmp_path / "resumed", TINY, device="cpu", workers=0)
+    resumed = train.train(scenes, tmp_path / "resumed", TINY, device="cpu", workers=0)
+    a, config = load_tensors(whole)
+    b, _ = load_tensors(resumed)
+    assert config["width"] == 4
+    assert a.keys() == b.keys()
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=1e-3, atol=1e-5)
+    assert json.loads((tmp_path / "whole" / "recipe.json").read_text())["stages"][0]["size"] == 32
+
+
+def test_training_learns(scenes: Path, tmp_path: Path) -> None:
+    recipe = replace(TINY, stages=(Stage(size=32, samples=1600, batch=8),), learning_rate=5e-3, ema_decay=0.9)
+    torch.manual_seed(0)
+    predictor = ExposurePredictor.from_pretrained(
+        train.train(scenes, tmp_path, recipe, device="cpu", workers=0), device="cpu"
+    )
+    errors: dict[str, list[float]] = {"photo": [], "corrected": []}
+    for ev, photo, reference, _ in evaluate.cases(scenes):
+        if ev in (-4, -3):
+            errors["photo"].append(evaluate.psnr(photo / np.float32(255), reference))
+            errors["corrected"].append(evaluate.psnr(predictor.correct(photo).image / np.float32(255), reference))
+    assert np.mean(errors["corrected"]) > np.mean(errors["photo"]) + 0.5
+
+
+def test_the_learning_rate_warms_up_and_ends_low() -> None:
+    rates = [training.learning_rate(TINY, seen) for seen in range(TINY.samples)]
+    assert max(rates) == pytest.approx(TINY.learning_rate, rel=0.05)
+    assert rates[0] < 0.1 * TINY.learning_rate
+    assert rates[-1] < 0.05 * TINY.learning_rate
+
+
+def test_100_nits_are_pu21_256_and_equal_pictures_have_no_difference() -> None:
+    white = np.ones((8, 8, 3), np.float32)
+    assert evaluate.pu21_psnr(white, white) == pytest.approx(100)
+    assert evaluate.pu21_psnr(white, white * 2) < evaluate.pu21_psnr(white, white * 1.1)
+
+
+@pytest.mark.parametrize("name", list(evaluate.CLASSICAL))
+def test_classical_methods_keep_the_photo_s_shape(name: str) -> None:
+    photo = np.random.default_rng(0).integers(0, 60, (64, 80, 3)).astype(np.uint8)
+    result = evaluate.CLASSICAL[name](photo)
+    assert result.shape == photo.shape
+    assert result.dtype == np.uint8
+    assert result.mean() >= photo.mean()
+
+
+def test_the_evaluation_prints_every_method_and_exposure(scenes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "EXPOSURES", evaluate.HARD_EXPOSURES)
+    monkeypatch.setattr(evaluate, "YAWS", (0.0,))
+    monkeypatch.setattr(evaluate, "VIEW", (64, 64))
+    result = CliRunner().invoke(app, ["evaluate", "drht", "--data", str(scenes), "--no-hdr", "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    for word in ["| PSNR |", "| SSIM |", "| FSIM |", "-4 EV", "+4 EV", *evaluate.CLASSICAL, "| DRHT |"]:
+        assert word in result.output
+
+
+def test_real_exposure_stacks_are_compared_frame_by_frame(tmp_path: Path) -> None:
+    scene = cv2.resize(np.random.default_rng(0).random((6, 6, 3), np.float32), (80, 60), interpolation=cv2.INTER_CUBIC)
+    radiance = normalise(scene.clip(0.02).astype(np.float32))
+    (tmp_path / "stack").mkdir()
+    for number, ev in enumerate((-4, -2, 0, 2, 4)):
+        write_png((expose(radiance, ev) * 255).astype(np.uint8), tmp_path / "stack" / f"{number}.png")
+    result = CliRunner().invoke(app, ["evaluate", "drht", "--stacks", str(tmp_path), "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert "1 real stacks" in result.output
+    for word in [*evaluate.CLASSICAL, "DRHT"]:
+        assert f"| {word} |" in result.output
+
+
+def test_the_command_line_corrects_a_photo(tmp_path: Path) -> None:
+    photo = np.random.default_rng(0).integers(0, 40, (50, 60, 3)).astype(np.uint8)
+    write_png(photo, tmp_path / "dark.png")
+    out, hdr = tmp_path / "out.png", tmp_path / "out.hdr"
+    result = CliRunner().invoke(app, ["correct", str(tmp_path / "dark.png"), "-o", str(out), "--radiance", str(hdr)])
+    assert result.exit_code == 0, result.output
+    assert read_photo(out).shape == (50, 60, 3)
+    assert read_radiance(hdr).shape == (50, 60, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["correct", "missing.jpg", "-o", "out.png"], "missing.jpg"),
+        (["evaluate", "drht"], "--data or --stacks"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong_in_one_sentence(arguments: list[str], words: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert words in result.output
+    assert 10 < len(result.output) < 300

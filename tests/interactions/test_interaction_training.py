@@ -1,0 +1,382 @@
+"""InteractNet learns: labels from a teacher and from topics, both branches, checkpoints."""
+
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torchvision.models.detection import fasterrcnn_resnet50_fpn
+
+from vision_models.backbones.efficientnet import FEATURES, EfficientNetLite0
+from vision_models.interactions.backbone import LEVELS, SCENE, CompactPyramid
+from vision_models.interactions.config import COMPACT, InteractNetConfig
+from vision_models.interactions.network import CLASS_LOGIT, InteractNet, Labels, normalised
+from vision_models.interactions.relations import Relations
+from vision_models.interactions.training import train as training
+from vision_models.interactions.training.data import Sample, read_samples, repeats, verb_counts, view
+from vision_models.interactions.training.label import label
+from vision_models.interactions.training.subjects import TOPICS
+from vision_models.interactions.training.teacher import CLASSES, DENSE, Teacher
+from vision_models.interactions.training.train import LOSSES, Recipe, Run, scene_network, train
+from vision_models.interactions.training.train_heads import HeadsRecipe
+from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, PERSON, VERB_NAMES, Action
+from vision_models.weights.checkpoint import load_tensors
+
+TINY = Recipe(
+    config=replace(COMPACT, box_hidden=96, human_hidden=16, object_hidden=16, pooled=3),
+    samples=8,
+    detector_samples=4,
+    batch=2,
+    heads=HeadsRecipe(samples=4, epochs=2, batch=2),
+)
+HORSE = OBJECTS.index("horse")
+RIDING = TOPICS["stanford40", "riding_a_horse"]
+
+
+def write_teacher(path: Path, seed: int = 0) -> Path:
+    """NanoDet-Plus with weights that nobody trained."""
+    torch.manual_seed(seed)
+    pyramid = CompactPyramid()
+    named = dict(pyramid.in_nanodet_order())
+    named |= {f"conv_{number}": torch.nn.Conv2d(96, 112, 1) for number in DENSE}
+    arrays = {}
+    for name, convolution in named.items():
+        for part, tensor in convolution.named_parameters():
+            arrays[f"{name}.{part}"] = tensor.detach().numpy()
+    np.savez(path, allow_pickle=False, **arrays)
+    return path
+
+
+@pytest.fixture
+def teacher(tmp_path: Path) -> Path:
+    return write_teacher(tmp_path / "teacher.npz")
+
+
+@pytest.fixture
+def photo_sets(tmp_path: Path) -> Path:
+    """A person on a horse, in a set whose topics are known, and a photo of another set."""
+    root = tmp_path / "sets"
+    rng = np.random.default_rng(0)
+    for source, folder, names in (
+        ("willow7", "dataset/TrainSet/Riding Horse", ["1.jpg", "2.jpg"]),
+        ("others", "", ["3.jpg"]),
+    ):
+        photos = root / source / folder
+        photos.mkdir(parents=True)
+        found = {}
+        for name in names:
+            cv2.imwrite(str(photos / name), rng.integers(0, 256, (240, 320, 3), np.uint8))
+            boxes = [[PERSON, 0.9, 100, 40, 180, 160], [HORSE, 0.8, 60, 90, 260, 230], [PERSON, 0.2, 0, 0, 20, 40]]
+            found[f"{Path(folder).name}/{name}".lstrip("/")] = {"size": [320, 240], "boxes": boxes}
+        labels = root / "labels" / f"{source}.json.gz"
+        labels.parent.mkdir(exist_ok=True)
+        labels.write_bytes(gzip.compress(json.dumps(found).encode()))
+    return root
+
+
+@pytest.fixture
+def no_vcoco(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training of what boxes tell is tested elsewhere."""
+    monkeypatch.setattr(training, "train_relations", lambda _: Relations())
+
+
+def riders() -> Sample:
+    boxes = np.array([[PERSON, 0.9, 100, 40, 180, 160], [HORSE, 0.8, 60, 90, 260, 230]], np.float32)
+    return Sample(Path("photo.jpg"), "stanford40", (320, 240), boxes, RIDING, boxes[0, 2:])
+
+
+@pytest.fixture
+def rider_view(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sample], Labels]:
+    """Views of a grey photo that lies nowhere."""
+    encoded = cv2.imencode(".jpg", np.full((240, 320, 3), 128, np.uint8))[1]
+    monkeypatch.setattr(np, "fromfile", lambda *_: encoded)
+    return lambda sample: view(sample, np.random.default_rng(3))[1]
+
+
+# ------------------------------------------------------------------------------ the network
+
+
+def test_the_pyramid_has_four_levels(teacher: Path) -> None:
+    levels = CompactPyramid()(torch.rand(2, 3, 128, 192))
+    shapes = {name: tuple(level.shape) for name, level in levels.items()}
+    assert shapes == {name: (2, 128, 128 // s, 192 // s) for name, s in zip(LEVELS, (8, 16, 32, 64), strict=True)}
+
+
+def test_the_scene_joins_the_pyramid_without_a_change_at_first(teacher: Path) -> None:
+    network = InteractNet(TINY.config)
+    network.begin_with(Teacher(teacher), scene_network())
+    pictures = torch.randint(0, 256, (1, 3, 128, 192), dtype=torch.uint8)
+    features = network.backbone(normalised(pictures / 255))
+    for name, level in network.before(normalised(pictures / 255)).items():
+        torch.testing.assert_close(features[name], level)
+    known = scene_network()(pictures)
+    assert (features[SCENE].mean(dim=(2, 3)) - known).abs().max() < 0.05 * known.max()  # its margins differ
+
+
+def test_what_people_do_is_looked_up_where_they_are_and_around_them() -> None:
+    heads = InteractNet(TINY.config).heads
+    left, right = torch.tensor([[0.0, 0, 96, 128]]), torch.tensor([[96.0, 0, 192, 128]])
+    scene = torch.zeros(2, FEATURES, 4, 6)
+    scene[0, 0, :, :3] = 1.0
+    seen = heads.of_people({SCENE: scene}, [torch.cat([left, right]), left], [(128, 192)] * 2)
+    here, around = seen[:, :4], seen[:, 4 * FEATURES]
+    assert here[0].min() > 0.7
+    assert here[1].max() < 0.3
+    assert around.tolist() == pytest.approx([0.5, 0.5, 0.0], abs=0.1)
+    assert not here[2].any()
+
+
+def test_the_papers_network_has_the_papers_branches() -> None:
+    network = InteractNet(InteractNetConfig())
+    head = network.heads.human.head
+    assert (head.fc6.in_features, head.fc6.out_features, head.fc7.out_features) == (256 * 7 * 7, 1024, 1024)
+    assert network.heads.nms_thresh == pytest.approx(0.3)
+    assert not network.config.extras
+
+
+def test_torchvisions_coco_weights_fit_the_papers_network() -> None:
+    torch.manual_seed(0)
+    theirs = fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None)
+    network = InteractNet(InteractNetConfig())
+    network.load_torchvision_detector(theirs.state_dict())
+    features = torch.rand(3, 1024)
+    their_scores, their_boxes = theirs.roi_heads.box_predictor(features)
+    scores, boxes = network.heads.box_predictor(features)
+    toothbrush = OBJECTS.index("toothbrush") + 1
+    torch.testing.assert_close(scores[:, toothbrush], their_scores[:, 90])
+    torch.testing.assert_close(boxes[:, 4 * toothbrush :], their_boxes[:, 4 * 90 :])
+
+
+def test_other_weights_are_refused() -> None:
+    with pytest.raises(RuntimeError, match="not the tensors of fasterrcnn_resnet50_fpn"):
+        InteractNet(InteractNetConfig()).load_torchvision_detector({"one.more": torch.zeros(1)})
+
+
+def test_the_network_begins_with_what_its_teacher_knows_of_classes(teacher: Path) -> None:
+    torch.manual_seed(0)
+    known = Teacher(teacher)
+    network = InteractNet(TINY.config).eval()
+    network.begin_with(known, EfficientNetLite0())
+    picture = torch.rand(1, 3, 128, 128)
+    with torch.inference_mode():
+        logits, _ = network.heads.class_logits(
+            network.backbone(picture), [torch.tensor([[8.0, 8.0, 120.0, 120.0]])], [(128, 128)]
+        )
+        levels = known.pyramid.towers_of(picture.flip(1))
+        expected = known.dense[1](levels[1])[0, :CLASSES].mean(dim=(1, 2))  # a region this large is looked up there
+    assert abs(logits[0, 1:] - expected).mean() < 0.1 * abs(expected - CLASS_LOGIT).mean() + 0.1
+
+
+def test_a_file_without_the_teachers_weights_is_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", something=np.zeros(3))
+    with pytest.raises(ValueError, match=r"other.npz does not hold the weights of NanoDet-Plus-m 416"):
+        Teacher(tmp_path / "other.npz")
+
+
+def test_both_branches_look_once_at_every_box_whatever_the_pairs() -> None:
+    network = InteractNet(TINY.config).eval()
+    looked: list[int] = []
+    network.heads.object.register_forward_hook(lambda *call: looked.append(len(call[2])))
+    network.heads.human.register_forward_hook(lambda *call: looked.append(len(call[2][0])))
+    boxes = torch.tensor([[0.0, 0, 30, 60], [20.0, 0, 60, 60], [40.0, 10, 90, 90]])
+    found = [{"boxes": boxes, "labels": torch.tensor([1, 1, HORSE + 1]), "scores": torch.ones(3)}]
+    features = network.backbone(torch.rand(1, 3, 128, 128))
+    (one,) = network.heads.look(features, found, [(128, 128)])
+    assert looked == [2, 3]
+    assert one.people.tolist() == [0, 1]
+    assert (one.human_logits.shape, one.object_logits.shape) == ((2, 26), (3, 26))
+
+
+def test_boxes_are_in_pixels_of_the_photo() -> None:
+    torch.manual_seed(0)
+    network = InteractNet(replace(TINY.config, min_box_score=0.0, boxes=20)).eval()
+    with torch.inference_mode():
+        (found,) = network([torch.rand(3, 60, 200)])
+    assert len(found.boxes) == 20
+    assert found.boxes.min() >= 0
+    assert 60 < found.boxes[:, 2].max() <= 200
+    assert found.boxes[:, 3].max() <= 60.01
+
+
+def test_what_the_origin_knows_costs_nothing_while_nothing_is_forgotten(teacher: Path) -> None:
+    torch.manual_seed(0)
+    network = InteractNet(TINY.config)
+    network.begin_with(Teacher(teacher), EfficientNetLite0())
+    features = network.backbone(torch.rand(1, 3, 128, 128))
+    labels = _labels(torch.tensor([[10.0, 10, 90, 100]]), torch.tensor([HORSE + 1]))
+
+    def origin(regions: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        logits, offsets = network.heads.class_logits(features, regions, [(128, 128)])
+        return logits, offsets
+
+    def another(regions: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        logits, offsets = origin(regions)
+        return logits.flip(1) * 3, offsets
+
+    losses = []
+    for knowledge in (origin, another):
+        torch.manual_seed(1)
+        boxes = [labels.boxes.clone()]
+        losses.append(network.heads.box_losses(features, boxes, [(128, 128)], [labels], knowledge)["class"])
+    assert losses[0] < losses[1]
+
+
+def _labels(boxes: torch.Tensor, classes: torch.Tensor) -> Labels:
+    none = torch.zeros(0, dtype=torch.int64)
+    verbs, actions = torch.zeros(0, 26), torch.zeros(0, 25, dtype=torch.bool)
+    return Labels(boxes, classes, none, verbs, verbs, none.reshape(0, 2), verbs, verbs, actions)
+
+
+# ------------------------------------------------------------------------------ labels
+
+
+def test_a_rider_rides_and_the_horse_is_what_is_ridden(rider_view: Callable[[Sample], Labels]) -> None:
+    labels = rider_view(riders())
+    ride = VERB_NAMES.index("ride")
+    assert labels.people.tolist() == [0]
+    assert labels.verbs[0, ride] == labels.verb_weights[0, ride] == 1
+    assert labels.pairs.tolist() == [[0, 1]]
+    assert labels.pair_verbs[0, ride] == 1
+    assert labels.pair_actions[0].nonzero()[:, 0].tolist() == [
+        ACTIONS.index(Action("sit", "instr")),
+        ACTIONS.index(Action("ride", "instr")),
+    ]
+
+
+def test_verbs_that_any_photo_may_show_hardly_count_as_absent(rider_view: Callable[[Sample], Labels]) -> None:
+    weights = rider_view(riders()).verb_weights[0]
+    assert weights[VERB_NAMES.index("drink")] == 1
+    assert 0 < weights[VERB_NAMES.index("smile")] < 0.5
+
+
+def test_what_the_teacher_is_not_sure_of_is_neither_object_nor_background(
+    rider_view: Callable[[Sample], Labels],
+) -> None:
+    sample = riders()
+    sample.boxes[1, 1] = 0.2
+    assert rider_view(sample).labels.tolist() == [PERSON + 1, -1]
+
+
+def test_a_photo_without_a_topic_teaches_objects_alone(rider_view: Callable[[Sample], Labels]) -> None:
+    labels = rider_view(replace(riders(), doings=(), actor=None))
+    assert len(labels.boxes) == 2
+    assert not len(labels.people)
+    assert labels.pair_verbs.shape == (0, 26)
+
+
+def test_an_actor_that_was_not_found_teaches_no_verb(rider_view: Callable[[Sample], Labels]) -> None:
+    far_away = np.array([280, 0, 310, 30], np.float32)
+    assert not len(rider_view(replace(riders(), actor=far_away)).people)
+
+
+def test_a_mirrored_or_shrunk_photo_keeps_its_boxes_inside(rider_view: Callable[[Sample], Labels]) -> None:
+    for seed in range(20):
+        picture, labels = view(riders(), np.random.default_rng(seed))
+        height, width = picture.shape[:2]
+        assert labels.boxes.min() >= 0
+        assert (labels.boxes[:, 2:] <= torch.tensor([width, height])).all()
+        assert (labels.boxes[:, 2:] > labels.boxes[:, :2]).all()
+
+
+def test_sets_are_read_with_their_topics(photo_sets: Path) -> None:
+    samples = read_samples(photo_sets)
+    assert [sample.source for sample in samples] == ["others", "willow7", "willow7"]
+    assert [bool(sample.doings) for sample in samples] == [False, True, True]
+    assert all(sample.path.exists() for sample in samples)
+    assert verb_counts(samples)["ride"] == (2, 0)
+
+
+def test_an_empty_folder_says_how_to_make_labels(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="vision-models label"):
+        read_samples(tmp_path)
+
+
+def test_photos_of_rare_things_are_shown_more_often() -> None:
+    common = [replace(riders(), boxes=riders().boxes[:1]) for _ in range(400)]
+    assert repeats([*common, riders()])[-1] > repeats([*common, riders()])[0] == 1
+
+
+def test_labelling_a_folder_writes_what_training_reads(photo_sets: Path, teacher: Path) -> None:
+    out = label(
+        photo_sets / "willow7" / "dataset" / "TrainSet", Teacher(teacher), photo_sets / "labels/willow7.json.gz"
+    )
+    found = json.loads(gzip.decompress(out.read_bytes()))
+    assert list(found) == ["Riding Horse/1.jpg", "Riding Horse/2.jpg"]
+    assert found["Riding Horse/1.jpg"]["size"] == [320, 240]
+    assert len(read_samples(photo_sets)) == 3
+
+
+def test_labelling_a_folder_without_photos_says_so(tmp_path: Path, teacher: Path) -> None:
+    with pytest.raises(ValueError, match="no photos below"):
+        label(tmp_path / "nothing", Teacher(teacher), tmp_path / "out.json.gz")
+
+
+# ------------------------------------------------------------------------------ training
+
+
+def test_training_writes_weights_with_their_recipe(
+    photo_sets: Path, teacher: Path, tmp_path: Path, no_vcoco: None
+) -> None:
+    weights = train(photo_sets, tmp_path / "run", TINY, teacher=teacher, device="cpu", workers=0)
+    tensors, config = load_tensors(weights)
+    assert config == asdict(TINY.config)
+    assert tensors["verb_photos"][VERB_NAMES.index("ride")] == 2
+    InteractNet(InteractNetConfig(**config)).load_state_dict(tensors)
+    assert json.loads((tmp_path / "run" / "interactnet.json").read_text())["samples"] == 8
+
+
+def test_an_interrupted_training_goes_on_where_it_stopped(
+    photo_sets: Path, teacher: Path, tmp_path: Path, no_vcoco: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Run.step
+    seen: list[int] = []
+
+    def broken_off(run: Run, pictures: torch.Tensor, labels: list[Labels]) -> dict[str, torch.Tensor]:
+        if len(seen) == 2:
+            run.save(tmp_path / "run" / "interactnet.pt")
+            raise KeyboardInterrupt
+        losses = step(run, pictures, labels)
+        seen.append(run.seen)
+        return losses
+
+    monkeypatch.setattr(Run, "step", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        train(photo_sets, tmp_path / "run", TINY, teacher=teacher, device="cpu", workers=0)
+
+    def counted(run: Run, pictures: torch.Tensor, labels: list[Labels]) -> dict[str, torch.Tensor]:
+        losses = step(run, pictures, labels)
+        seen.append(run.seen)
+        return losses
+
+    monkeypatch.setattr(Run, "step", counted)
+    train(photo_sets, tmp_path / "run", TINY, teacher=teacher, device="cpu", workers=0)
+    assert seen == [2, 4, 6, 8]
+
+
+def test_every_loss_teaches_something(photo_sets: Path, teacher: Path) -> None:
+    run = Run(TINY, torch.device("cpu"))
+    run.begin(Teacher(teacher), Relations(), [0] * 26)
+    run.seen = TINY.detector_samples
+    before = {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
+    picture, labels = view(read_samples(photo_sets)[-1], np.random.default_rng(0))
+    losses = run.step(torch.from_numpy(picture)[None].repeat(2, 1, 1, 1), [labels, labels])
+    assert set(losses) == set(LOSSES)
+    assert all(loss > 0 for loss in losses.values())
+    changed = {name for name, tensor in run.network.state_dict().items() if not torch.equal(tensor, before[name])}
+    for part in (
+        "backbone.pyramid.neck",
+        "backbone.joints",
+        "backbone.scene.head",
+        "rpn.head",
+        "heads.box_head",
+        "heads.human.verbs",
+        "heads.human.targets",
+    ):
+        assert any(name.startswith(part) for name in changed), part
+    frozen = ("backbone.pyramid.body.stem", "backbone.scene.stem", "relations")
+    assert not any(name.startswith(frozen) for name in changed)

@@ -1,0 +1,56 @@
+"""All commands by name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vision_models.cli import exposure, gifs, interactions
+from vision_models.cli.common import one_line_errors
+
+app = typer.Typer(
+    help="Vision models with learned weights of their own: cut GIFs, find interactions, correct photos, train them.",
+    no_args_is_help=True,
+)
+train = typer.Typer(help="Train a model. The same command again resumes.", no_args_is_help=True)
+evaluate = typer.Typer(help="Print a model's figures, as Markdown tables.", no_args_is_help=True)
+bench = typer.Typer(help="Print a model's speed and memory, as ratios within one run.", no_args_is_help=True)
+
+
+@one_line_errors
+def publish(
+    repository: Annotated[
+        str, typer.Argument(metavar="OWNER/NAME", help="A model repository on the Hugging Face Hub; made when missing.")
+    ],
+    private: Annotated[bool, typer.Option(help="Make the repository private, if it is made now.")] = False,
+) -> None:
+    """Upload the bundled weights and model cards, and print the line for the Space's settings."""
+    from vision_models.exposure.config import WEIGHTS as EXPOSURE
+    from vision_models.gifs.config import WEIGHTS as GIFS
+    from vision_models.interactions.config import WEIGHTS as INTERACTIONS
+    from vision_models.weights.publish import publish as upload
+
+    line = upload(repository, [EXPOSURE, GIFS, INTERACTIONS], private=private)
+    typer.echo("Uploaded. Put this variable into the Space's settings:")
+    typer.echo(line)
+
+
+app.command()(exposure.correct)
+app.command()(gifs.gif)
+app.command()(interactions.detect)
+app.command()(interactions.label)
+app.command()(publish)
+app.add_typer(train, name="train")
+app.add_typer(evaluate, name="evaluate")
+app.add_typer(bench, name="bench")
+train.command("exposure")(exposure.train)
+train.command("gifs")(gifs.train)
+train.command("gifs-encoder")(gifs.train_encoder)
+train.command("interactions")(interactions.train)
+evaluate.command("exposure")(exposure.evaluate)
+evaluate.command("gifs")(gifs.evaluate)
+evaluate.command("interactions")(interactions.evaluate)
+bench.command("exposure")(exposure.bench)
+bench.command("gifs")(gifs.bench)
+bench.command("interactions")(interactions.bench)

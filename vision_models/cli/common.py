@@ -1,0 +1,81 @@
+"""What the commands share: options, and how an error of ours becomes one red line.
+
+Commands import what they need when they run: `vision-models --help` should not wait for torch.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+
+from vision_models.errors import VisionModelsError
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+WeightsOption = Annotated[
+    Path | None, typer.Option("--weights", help="A .safetensors file of your own instead of the published weights.")
+]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu or cuda; the GPU when there is one.")]
+OutOption = Annotated[Path, typer.Option(help="Folder for checkpoints, log and weights.")]
+WorkersOption = Annotated[int, typer.Option(min=0, help="Processes that prepare training data.")]
+
+
+class Size(StrEnum):
+    """Which recipe to train."""
+
+    compact = "compact"
+    paper = "paper"
+
+
+def one_line_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Have a command say in one red line on standard error what went wrong, and leave with status 1."""
+
+    @functools.wraps(command)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        _show_progress()
+        try:
+            return command(*args, **kwargs)
+        except ModuleNotFoundError as error:
+            extras = "pip install 'vision-models[train,evaluate]'"
+            raise _stop(f"{error.name} is missing. Install what training and evaluation need: {extras}") from error
+        except (VisionModelsError, ValueError, OSError) as error:
+            raise _stop(str(error)) from error
+
+    return run
+
+
+@contextmanager
+def about(file: Path) -> Iterator[None]:
+    """Begin an error of ours with the file that it is about."""
+    try:
+        yield
+    except VisionModelsError as error:
+        raise _stop(f"{file}: {error}") from error
+
+
+def need_one_of(*options: str, given: bool) -> None:
+    """Refuse an evaluation on nothing."""
+    if not given:
+        raise ValueError(f"There is nothing to evaluate on. Name a folder with {' or '.join(options)}.")
+
+
+def _show_progress() -> None:
+    """Print what long work logs to standard error, so that standard output holds the results alone."""
+    log = logging.getLogger("vision_models")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.handlers = [logging.StreamHandler()]  # made anew, as standard error may be another one now
+    log.handlers[0].setFormatter(logging.Formatter("%(message)s"))
+
+
+def _stop(why: str) -> typer.Exit:
+    typer.secho(why, err=True, fg=typer.colors.RED)
+    return typer.Exit(1)

@@ -1,0 +1,98 @@
+"""The commands of the exposure model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vision_models.cli.common import (
+    DeviceOption,
+    OutOption,
+    Size,
+    WeightsOption,
+    WorkersOption,
+    about,
+    need_one_of,
+    one_line_errors,
+)
+
+
+@one_line_errors
+def correct(
+    photo: Annotated[Path, typer.Argument(help="An under- or over-exposed photo.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the corrected photo, as PNG.")],
+    strength: Annotated[
+        float, typer.Option(min=0, max=1, help="0 leaves the photo as it is, 1 corrects it fully.")
+    ] = 1.0,
+    radiance: Annotated[Path | None, typer.Option(help="Also write the HDR estimate, as .hdr or .exr.")] = None,
+    weights: WeightsOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Correct the exposure of a photo, at its full resolution."""
+    from vision_models.exposure import ExposurePredictor
+    from vision_models.media.photos import read_photo, write_png
+    from vision_models.media.radiance import write_radiance
+
+    with about(photo):
+        image = read_photo(photo)
+    correction = ExposurePredictor.from_pretrained(weights, device=device).correct(image, strength)
+    typer.echo(f"Wrote {write_png(correction.image, output)}")
+    if radiance:
+        typer.echo(f"Wrote {write_radiance(correction.radiance, radiance)}")
+
+
+@one_line_errors
+def train(
+    data: Annotated[
+        Path, typer.Option(help="Folder of HDR panoramas (.hdr or .exr); every sixth by name is held out.", exists=True)
+    ],
+    out: OutOption,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder of ordinary photos, made into further scenes.", exists=True)
+    ] = None,
+    size: Annotated[Size, typer.Option(help="The bundled configuration or the paper's.")] = Size.compact,
+    device: DeviceOption = None,
+    workers: WorkersOption = 1,
+) -> None:
+    """Train both networks of DRHT jointly."""
+    from vision_models.exposure.training.train import RECIPES
+    from vision_models.exposure.training.train import train as train_model
+
+    weights = train_model(data, out, RECIPES[size], photos=photos, device=device, workers=workers)
+    typer.echo(f"Wrote {weights}. Try it: vision-models correct PHOTO -o OUT --weights {weights}")
+
+
+@one_line_errors
+def evaluate(
+    data: Annotated[
+        Path | None, typer.Option(help="The folder of HDR panoramas; only the held-out scenes are used.", exists=True)
+    ] = None,
+    stacks: Annotated[
+        Path | None, typer.Option(help="A folder of real exposure stacks, each a folder of photos.", exists=True)
+    ] = None,
+    weights: WeightsOption = None,
+    hdr: Annotated[bool, typer.Option(help="Also score the HDR estimate (slower).")] = True,
+    device: DeviceOption = None,
+) -> None:
+    """Compare DRHT with classical methods: on held-out scenes at -4 to +4 EV, on real exposure stacks, or on both."""
+    from vision_models.exposure import ExposurePredictor
+    from vision_models.exposure.evaluation.evaluate import evaluate as on_scenes
+    from vision_models.exposure.evaluation.evaluate import evaluate_stacks
+
+    need_one_of("--data", "--stacks", given=bool(data or stacks))
+    predictor = ExposurePredictor.from_pretrained(weights, device=device)
+    if data:
+        typer.echo(on_scenes(data, predictor, hdr=hdr))
+    if stacks:
+        typer.echo(evaluate_stacks(stacks, predictor))
+
+
+@one_line_errors
+def bench(weights: WeightsOption = None, device: DeviceOption = None) -> None:
+    """Time DRHT on synthetic photos of 3, 12 and 48 megapixels."""
+    from vision_models.exposure import ExposurePredictor
+    from vision_models.exposure.evaluation.bench import bench as measure
+
+    typer.echo(measure(ExposurePredictor.from_pretrained(weights, device=device)))

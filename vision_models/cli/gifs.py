@@ -1,0 +1,156 @@
+"""The commands of the GIF model."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vision_models.cli.common import (
+    DeviceOption,
+    OutOption,
+    WeightsOption,
+    WorkersOption,
+    about,
+    need_one_of,
+    one_line_errors,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vision_models.gifs import HighlightPredictor
+
+
+class GifKind(StrEnum):
+    """What a short silent clip can be written as."""
+
+    gif = "gif"
+    mp4 = "mp4"
+    webp = "webp"
+
+
+@one_line_errors
+def gif(
+    video: Annotated[Path, typer.Argument(help="Any video file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the GIFs; made if missing.")],
+    history: Annotated[
+        list[Path] | None, typer.Option(help="A GIF or short video that you like. Repeat the option for more.")
+    ] = None,
+    disliked: Annotated[
+        list[Path] | None, typer.Option(help="One that you would not have cut. Repeat the option for more.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many GIFs at most.")] = 5,
+    length: Annotated[float, typer.Option(min=0.2, help="Seconds of each.")] = 4.0,
+    weight: Annotated[float, typer.Option(min=0, max=1, help="0 is what everyone gets, 1 fully personal.")] = 1.0,
+    height: Annotated[int, typer.Option(min=16, help="Pixels; never more than the video has.")] = 240,
+    fps: Annotated[float, typer.Option(min=1, max=50, help="Frames per second.")] = 12.5,
+    kind: Annotated[GifKind, typer.Option("--format", help="What to write.")] = GifKind.gif,
+    max_kb: Annotated[int | None, typer.Option(min=1, help="Make every file smaller than this many kilobytes.")] = None,
+    by_shots: Annotated[bool, typer.Option(help="Rank shots instead of segments of five seconds.")] = False,
+    weights: WeightsOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Cut the GIFs out of a video that you would have cut, judging by GIFs that you like."""
+    from vision_models.gifs import HighlightPredictor
+    from vision_models.media.clips import write_gif
+
+    predictor = HighlightPredictor.from_pretrained(weights, device=device)
+    liked = [_remembered(predictor, path) for path in history or ()]
+    unwanted = [_remembered(predictor, path) for path in disliked or ()]
+    with about(video):
+        index = predictor.index(video)
+    highlights = predictor.score(index, liked, unwanted, weight=weight, by_shots=by_shots)
+    output.mkdir(parents=True, exist_ok=True)
+    for number, clip in enumerate(highlights.best(count, length), start=1):
+        name = output / f"{video.stem}-{number}.{kind}"
+        limit = max_kb * 1000 if max_kb else None
+        with about(video):
+            write_gif(index.video, clip.start_s, clip.end_s, name, height=height, fps=fps, max_bytes=limit)
+        like = ""
+        if history and clip.nearest is not None:
+            like = f", like {history[clip.nearest].name} ({clip.similarity:.2f})"
+        typer.echo(f"Wrote {name}: {clip.start_s:.1f} to {clip.end_s:.1f} s, score {clip.score:.2f}{like}")
+
+
+@one_line_errors
+def train_encoder(
+    data: Annotated[Path, typer.Option(help="Folder of photo sets, see the model card.", exists=True)],
+    out: OutOption,
+    device: DeviceOption = None,
+    workers: WorkersOption = 1,
+) -> None:
+    """Train the encoder of PHD-GIFs, beginning with public ImageNet weights."""
+    from vision_models.gifs.training.train_encoder import EncoderRecipe
+    from vision_models.gifs.training.train_encoder import train_encoder as train_model
+
+    weights = train_model(data, out, EncoderRecipe(), device=device, workers=workers)
+    typer.echo(f"Wrote {weights}. Train the scorers on it: vision-models train gifs --encoder {weights}")
+
+
+@one_line_errors
+def train(
+    data: Annotated[Path, typer.Option(help="Folder of photo sets and clips, see the model card.", exists=True)],
+    encoder: Annotated[Path, typer.Option(help="What `train gifs-encoder` wrote.", exists=True)],
+    out: OutOption,
+    device: DeviceOption = None,
+) -> None:
+    """Train the scorers of PHD-GIFs on simulated users."""
+    from vision_models.gifs.training.train import Recipe
+    from vision_models.gifs.training.train import train as train_model
+
+    weights = train_model(data, encoder, out, Recipe(), device=device)
+    typer.echo(f"Wrote {weights}. Try it: vision-models gif VIDEO -o FOLDER --weights {weights}")
+
+
+@one_line_errors
+def evaluate(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of clips, see the model card; only those kept for the test.", exists=True),
+    ] = None,
+    phd2: Annotated[Path | None, typer.Option(help="PHD2's annotations, testing.csv.", exists=True)] = None,
+    phd2_videos: Annotated[
+        Path | None,
+        typer.Option(help="Its videos, named <youtubeId>.mp4 or the like, for the full protocol.", exists=True),
+    ] = None,
+    weights: WeightsOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Compare all scorers of the paper on real clips, or on PHD2."""
+    from vision_models.gifs import HighlightPredictor
+    from vision_models.gifs.evaluation.evaluate import evaluate as on_clips
+    from vision_models.gifs.evaluation.evaluate import evaluate_fights
+    from vision_models.gifs.evaluation.phd2 import baselines, evaluate_phd2, read_phd2
+    from vision_models.gifs.scorers import Comparison
+
+    need_one_of("--data", "--phd2", given=bool(data or phd2))
+    users = read_phd2(phd2) if phd2 else []
+    if users:
+        typer.echo(baselines(users))
+    if not data and not phd2_videos:
+        return
+    predictor = HighlightPredictor.from_pretrained(weights, device=device)
+    if data:
+        typer.echo(on_clips(data, predictor))
+        if (data / "fight").is_dir():
+            typer.echo(evaluate_fights(data, predictor))
+    if users and phd2_videos:
+        typer.echo(evaluate_phd2(users, phd2_videos, predictor, Comparison(predictor.network).scorers))
+
+
+@one_line_errors
+def bench(weights: WeightsOption = None, device: DeviceOption = None) -> None:
+    """Time PHD-GIFs on ten minutes and on an hour of synthetic 720p video."""
+    from vision_models.gifs import HighlightPredictor
+    from vision_models.gifs.evaluation.bench import bench as measure
+
+    typer.echo(measure(HighlightPredictor.from_pretrained(weights, device=device)))
+
+
+def _remembered(predictor: HighlightPredictor, path: Path) -> NDArray[np.float32]:
+    with about(path):
+        return predictor.remember(path)

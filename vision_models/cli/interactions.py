@@ -1,0 +1,138 @@
+"""The commands of the interaction model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vision_models.cli.common import (
+    DeviceOption,
+    OutOption,
+    WeightsOption,
+    WorkersOption,
+    about,
+    need_one_of,
+    one_line_errors,
+)
+
+TeacherOption = Annotated[
+    Path, typer.Option(help="Weights of NanoDet-Plus-m 416 as .npz, see InteractNet's model card.", exists=True)
+]
+
+
+@one_line_errors
+def detect(
+    photo: Annotated[Path, typer.Argument(help="A photo with people.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where to write boxes and interactions.")] = None,
+    picture: Annotated[Path | None, typer.Option("--image", help="Where to write the annotated photo, as PNG.")] = None,
+    min_score: Annotated[float, typer.Option(min=0, max=1, help="Leave out interactions that score less.")] = 0.2,
+    weights: WeightsOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Find people, objects, and who does what to which of them."""
+    from vision_models.interactions import InteractionPredictor
+    from vision_models.interactions.drawing import draw
+    from vision_models.media.photos import read_photo, write_png
+
+    with about(photo):
+        image = read_photo(photo)
+    found = InteractionPredictor.from_pretrained(weights, device=device).detect(image).filter(min_score)
+    for one in found.interactions:
+        what = f" {found.name(one.object)} {one.object}" if one.object is not None else ""
+        typer.echo(f"{one.score:.2f}  person {one.person} {one.verb}{what}")
+    if not found.interactions:
+        typer.echo(f"{len(found.people)} people, no interaction scores {min_score} or more. Try a lower --min-score.")
+    if json_file:
+        json_file.write_text(found.to_json() + "\n")
+        typer.echo(f"Wrote {json_file}")
+    if picture:
+        typer.echo(f"Wrote {write_png(draw(image, found), picture)}")
+
+
+@one_line_errors
+def label(
+    photos: Annotated[Path, typer.Argument(help="Folder of photos.", exists=True)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write what they show, .json.gz.")],
+    teacher: TeacherOption,
+    clips: Annotated[
+        Path | None, typer.Option(help="First put stills from the clips in this folder among the photos.", exists=True)
+    ] = None,
+    stills: Annotated[int, typer.Option(min=1, help="How many from each clip.")] = 3,
+) -> None:
+    """Find the objects of photos with a public detector, as labels to train InteractNet on."""
+    from vision_models.interactions.training.label import clips_below, write_stills
+    from vision_models.interactions.training.label import label as label_photos
+    from vision_models.interactions.training.teacher import Teacher
+
+    if clips:
+        write_stills(clips_below(clips), photos, stills)
+    typer.echo(f"Wrote {label_photos(photos, Teacher(teacher), output)}")
+
+
+@one_line_errors
+def train(
+    data: Annotated[Path, typer.Option(help="Folder of photo sets and their labels, see the model card.", exists=True)],
+    out: OutOption,
+    teacher: TeacherOption,
+    device: DeviceOption = None,
+    workers: WorkersOption = 1,
+) -> None:
+    """Train InteractNet: what boxes alone tell, then the detector, then all branches together."""
+    from vision_models.interactions.training.train import Recipe
+    from vision_models.interactions.training.train import train as train_model
+
+    weights = train_model(data, out, Recipe(), teacher=teacher, device=device, workers=workers)
+    typer.echo(f"Wrote {weights}. Try it: vision-models detect PHOTO --weights {weights}")
+
+
+@one_line_errors
+def evaluate(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of photo sets, see the model card; only their test photos.", exists=True)
+    ] = None,
+    vcoco: Annotated[
+        Path | None, typer.Option(help="Folder of V-COCO's labels, for target choice.", exists=True)
+    ] = None,
+    verb_map: Annotated[
+        Path | None, typer.Option(help="What the topics of photos tell, instead of our own opinion; JSON.", exists=True)
+    ] = None,
+    photos: Annotated[Path | None, typer.Option(help="V-COCO's photos, for AP_agent and AP_role.", exists=True)] = None,
+    instances: Annotated[Path | None, typer.Option(help="COCO's annotations of these photos.", exists=True)] = None,
+    hico: Annotated[Path | None, typer.Option(help="Folder of HICO-DET's annotations.", exists=True)] = None,
+    hico_photos: Annotated[Path | None, typer.Option(help="HICO-DET's test photos.", exists=True)] = None,
+    weights: WeightsOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Measure objects, verbs and their targets, with and without each factor of the score."""
+    from vision_models.interactions import InteractionPredictor
+    from vision_models.interactions.evaluation import evaluate as measures
+    from vision_models.interactions.training.subjects import TOPICS, read_verb_map
+
+    need_one_of("--data", "--vcoco", "--hico", given=bool(data or vcoco or hico))
+    predictor = InteractionPredictor.from_pretrained(weights, device=device)
+    if vcoco:
+        typer.echo(measures.evaluate_target_choice(vcoco, predictor))
+    if vcoco and photos:
+        typer.echo(measures.evaluate_vcoco_photos(vcoco, photos, predictor, instances=instances))
+    if hico and hico_photos:
+        typer.echo(measures.evaluate_hico_photos(hico, hico_photos, predictor))
+    topics = read_verb_map(verb_map) if verb_map else TOPICS
+    if data and (data / "coco128").is_dir():
+        typer.echo(measures.evaluate_detector(data, predictor))
+    if data and (data / "stanford40").is_dir():
+        cases = measures.stanford40_cases(data, topics)
+        typer.echo(measures.evaluate_topics("Stanford 40, official test", cases, predictor))
+    if data and (data / "sports100").is_dir():
+        cases = measures.sports100_cases(data, topics)
+        typer.echo(measures.evaluate_topics("100 sports, valid and test", cases, predictor))
+
+
+@one_line_errors
+def bench(weights: WeightsOption = None, device: DeviceOption = None) -> None:
+    """Time InteractNet on a synthetic photo of a megapixel, and with a hundred people."""
+    from vision_models.interactions import InteractionPredictor
+    from vision_models.interactions.evaluation.bench import bench as measure
+
+    typer.echo(measure(InteractionPredictor.from_pretrained(weights, device=device)))

@@ -1,0 +1,1 @@
+"""Figures and speed of DRHT; a predictor imports nothing from here."""

@@ -1,0 +1,135 @@
+"""The two networks of DRHT and the two domain conversions between them.
+
+Yang, Xu, Song, Zhang, Wei, Lau, "Image Correction via Deep Reciprocating HDR Transformation", CVPR
+2018, arXiv 1804.04371. An LDR photo goes to the HDR domain and comes back with the details that domain can hold:
+
+    x --[HDR estimation]--> alpha * H^gamma --> H --> log(H + 1/255) --[LDR correction]--> corrected x
+
+Both networks are the same auto-encoder: five convolution blocks, a latent block and five deconvolution blocks,
+ELU, batch norm, a skip from every convolution block to its mirror, and one skip from input to output.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vision_models.exposure.config import DRHTConfig
+
+STRIDE = 32  # the encoder halves the picture five times; inputs must be a multiple of this
+
+
+class Prediction(NamedTuple):
+    """What DRHT makes of a batch of photos."""
+
+    encoded: Tensor  # (B, 3, H, W) alpha * H^gamma as network 1 said it, not clipped: the domain of its loss
+    radiance: Tensor  # (B, 3, H, W) the same in the HDR domain: linear, > 0; 1.0 is white at a normal exposure
+    corrected: Tensor  # (B, 3, H, W) sRGB-like, about 0..1, not clipped
+
+
+def encode_radiance(radiance: Tensor, config: DRHTConfig) -> Tensor:
+    """Take HDR values to the LDR domain: alpha * H^gamma."""
+    return config.alpha * radiance.clamp_min(1e-8).pow(config.gamma)
+
+
+def decode_radiance(encoded: Tensor, config: DRHTConfig) -> Tensor:
+    """Take the output of the HDR estimation network back to the HDR domain (the inverse of `encode_radiance`)."""
+    return (encoded / config.alpha).clamp(1e-4, 1 / config.alpha).pow(1 / config.gamma)
+
+
+def log_radiance(radiance: Tensor, config: DRHTConfig) -> Tensor:
+    """The logarithm that the LDR correction network reads: log(H + 1/255)."""
+    return torch.log(radiance + config.log_offset)
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ELU(inplace=True),
+    )
+
+
+def _deconvolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ConvTranspose2d(inputs, outputs, kernel, stride=2, padding=kernel // 2, output_padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ELU(inplace=True),
+    )
+
+
+class AutoEncoder(nn.Module):
+    """Either network of DRHT, without its skip from input to output.
+
+    Kernels and channels are those of the article; the first block keeps the picture's size and the five after it halve
+    it, as in the authors' graph. The latent is a map, so any size that is a multiple of 32 goes in.
+    """
+
+    def __init__(self, width: int, *, global_context: bool = False) -> None:
+        super().__init__()
+        w = width
+        self.encoder = nn.ModuleList(
+            [
+                _convolution(3, w, kernel=9, stride=1),  # (B, 64, H, W) at the paper's width
+                _convolution(w, w, kernel=5, stride=2),  # (B, 64, H/2, W/2)
+                _convolution(w, 2 * w, kernel=3, stride=2),  # (B, 128, H/4, W/4)
+                _convolution(2 * w, 4 * w, kernel=3, stride=2),  # (B, 256, H/8, W/8)
+                _convolution(4 * w, 4 * w, kernel=3, stride=2),  # (B, 256, H/16, W/16)
+            ]
+        )
+        self.latent = _convolution(4 * w, 8 * w, kernel=3, stride=2)  # (B, 512, H/32, W/32)
+        self.context = (
+            nn.Sequential(nn.Linear(8 * w, 8 * w), nn.ELU(), nn.Linear(8 * w, 8 * w)) if global_context else None
+        )
+        self.decoder = nn.ModuleList(
+            [
+                _deconvolution(8 * w, 4 * w, kernel=3),  # (B, 256, H/16, W/16)
+                _deconvolution(4 * w, 4 * w, kernel=3),  # (B, 256, H/8, W/8)
+                _deconvolution(4 * w, 2 * w, kernel=3),  # (B, 128, H/4, W/4)
+                _deconvolution(2 * w, w, kernel=5),  # (B, 64, H/2, W/2)
+                _deconvolution(w, w, kernel=9),  # (B, 64, H, W)
+            ]
+        )
+        self.output = nn.Conv2d(w, 3, kernel_size=3, padding=1)
+        for parameter in self.output.parameters():
+            nn.init.zeros_(parameter)  # training starts from the skip alone
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) to (B, 3, H, W); H and W are multiples of 32."""
+        skips = []
+        for block in self.encoder:
+            x = block(x)
+            skips.append(x)
+        x = self.latent(x)
+        if self.context is not None:
+            x = x + self.context(x.mean(dim=(2, 3)))[:, :, None, None]
+        for block in self.decoder:
+            x = block(x) + skips.pop()
+        return self.output(x)
+
+
+class DRHT(nn.Module):
+    """HDR estimation, the conversions, LDR correction."""
+
+    def __init__(self, config: DRHTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.hdr_estimation = AutoEncoder(config.width, global_context=config.global_context)
+        self.ldr_correction = AutoEncoder(config.width, global_context=config.global_context)
+
+    def forward(self, photo: Tensor) -> Prediction:
+        """Correct a batch of photos.
+
+        Args:
+            photo: (B, 3, H, W) float, sRGB in 0..1, H and W multiples of 32.
+        """
+        if photo.shape[-1] % STRIDE or photo.shape[-2] % STRIDE:
+            raise ValueError(f"height and width must be multiples of {STRIDE}, got {tuple(photo.shape[-2:])}")
+        config = self.config
+        # Conversions stay in float32 when the networks run in half precision: powers and logarithms need the digits.
+        encoded = config.alpha * (photo + self.hdr_estimation(photo - 0.5).float())
+        radiance = decode_radiance(encoded, config)
+        corrected = encode_radiance(radiance, config) + self.ldr_correction(log_radiance(radiance, config)).float()
+        return Prediction(encoded, radiance, corrected)

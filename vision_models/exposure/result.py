@@ -1,0 +1,86 @@
+"""What DRHT says about a photo, and the corrected photo that comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vision_models.exposure.upsampling import Quieter, bands, fit
+from vision_models.media.photos import check_photo
+
+GAMMA = 2.2
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A corrected photo."""
+
+    image: NDArray[np.uint8]  # (H, W, 3) sRGB
+    radiance: NDArray[np.float32]  # (H, W, 3) linear, >= 0; 1.0 is white at a normal exposure
+
+    def expose(self, ev: float) -> NDArray[np.uint8]:
+        """Photograph the radiance at another exposure: clip(H * 2^EV, 0, 1)^(1/2.2), uint8 (H, W, 3)."""
+        exposed = torch.from_numpy(np.require(self.radiance, np.float32, ["C", "W"])) * 2.0**ev
+
+        return (exposed.clamp(0, 1).pow_(1 / GAMMA) * 255 + 0.5).to(torch.uint8).numpy()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the networks said about a photo, at working size. Small, picklable, independent of any device.
+
+    `render` turns it into a full-size `Correction`, as often as wanted and at any strength, without the networks.
+    """
+
+    photo: NDArray[np.float32]  # (h, w, 3) the photo as the networks saw it, sRGB in 0..1
+    corrected: NDArray[np.float32]  # (h, w, 3) the corrected photo, sRGB, about 0..1
+    encoded_radiance: NDArray[np.float32]  # (h, w, 3) H^(1/2.2)
+
+    def render(self, image: NDArray[np.uint8], strength: float = 1.0, device: str | torch.device = "cpu") -> Correction:
+        """Carry the estimate over to the photo at its own resolution, or to a smaller copy of it.
+
+        Time grows linearly with the pixels.
+
+        Args:
+            image: (H, W, 3) sRGB, the photo that was estimated, at any size.
+            strength: 0 (the photo as it is) to 1 (fully corrected).
+            device: where to compute.
+
+        Raises:
+            PhotoError: for an array that is no photo.
+            ValueError: for a strength outside 0..1.
+        """
+        check_photo(image)
+        if not 0 <= strength <= 1:
+            raise ValueError(f"strength must be between 0 and 1, not {strength}")
+        where = torch.device(device)
+        pinned = where.type == "cuda"  # memory that the GPU writes to several times faster
+        result = torch.empty(image.shape, dtype=torch.uint8, pin_memory=pinned)
+        radiance = torch.empty(image.shape, dtype=torch.float32, pin_memory=pinned)
+        with torch.inference_mode():
+            photo = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(where).permute(2, 0, 1)  # (3, H, W)
+            guide = planes(self.photo, where)
+            correct = fit(guide, planes(self.corrected, where))
+            estimate_radiance = fit(guide, planes(self.encoded_radiance, where))
+            quieten = Quieter.of(photo, correct.slope.mean(dim=0, keepdim=True))
+            height = photo.shape[1]
+            for rows, wider, inner in bands(height, Quieter.MARGIN):
+                original = photo[:, wider].float() / 255
+                calm = (quieten(original, wider, height) if quieten else original)[:, inner]
+                original = original[:, inner]
+                corrected = correct(calm, rows, height).clamp_(0, 1)
+                blended = torch.lerp(original, corrected, strength).mul_(255).round_()
+                encoded = estimate_radiance(calm, rows, height).clamp_min_(0)
+                result[rows].copy_(blended.to(torch.uint8).permute(1, 2, 0), non_blocking=True)
+                radiance[rows].copy_(encoded.pow_(GAMMA).permute(1, 2, 0), non_blocking=True)
+        if pinned:
+            torch.cuda.synchronize(where)
+        return Correction(result.numpy(), radiance.numpy())
+
+
+def planes(picture: NDArray[np.float32], device: torch.device) -> torch.Tensor:
+    """Return a picture (h, w, 3) as planes (3, h, w) on a device."""
+    return torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()

@@ -1,0 +1,1 @@
+"""Training of DRHT; a predictor imports nothing from here."""

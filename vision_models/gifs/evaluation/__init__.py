@@ -1,0 +1,1 @@
+"""Figures and speed of PHD-GIFs; a predictor imports nothing from here."""

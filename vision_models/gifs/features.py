@@ -1,0 +1,265 @@
+"""From the pictures of a video to the vectors of its segments.
+
+A `SegmentEncoder` looks at a few consecutive pictures now and then; a segment's vector joins what it saw with how
+things moved, and has unit length. Any encoder can be dropped in (C3D, R(2+1)D, one from the Hub); the scorers then have
+to be trained on its vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from vision_models.gifs.config import PHDConfig
+from vision_models.gifs.motion import MOTION_SIZE, MotionMeter, summarise
+from vision_models.gifs.network import PictureEncoder
+
+SIGNATURE = (16, 9)  # pixels, width and height, of the thumbnails that tell cuts and loop points
+LOOKS = 3  # at a video that is shorter than that many strides, so that a short GIF is seen as often as a segment
+CHUNK_LOOKS = 96
+BATCH = 32
+
+
+class SegmentEncoder(Protocol):
+    """What looks at pictures."""
+
+    @property
+    def fps(self) -> float:
+        """Pictures a second that it wants."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures, in pixels; they are squashed to it."""
+
+    @property
+    def window(self) -> int:
+        """Consecutive pictures of one look."""
+
+    @property
+    def stride_s(self) -> float:
+        """Seconds from one look to the next."""
+
+    @property
+    def dim(self) -> int:
+        """Numbers that a look gives."""
+
+    def encode(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn looks (N, window, height, width, 3) sRGB into vectors (N, dim) of any length."""
+
+
+class CompactEncoder:
+    """Ours: single pictures through EfficientNet-Lite0, three for every five seconds."""
+
+    window = 1
+
+    def __init__(self, network: PictureEncoder, config: PHDConfig) -> None:
+        self.network = network.eval().to(memory_format=torch.channels_last)
+        self.fps = config.fps
+        self.size = (config.side, config.side)
+        self.stride_s = config.stride_s
+        self.dim = config.embedding
+
+    def encode(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn pictures (N, 1, side, side, 3) sRGB into vectors (N, embedding)."""
+        return _in_batches(self.network, windows[:, 0], (0, 3, 1, 2))
+
+
+class VideoNetworkEncoder:
+    """A network on short clips, such as C3D, or those of torchvision.models.video without their last layer.
+
+    Example:
+        >>> network = torchvision.models.video.r2plus1d_18(weights="DEFAULT")
+        >>> network.fc = torch.nn.Identity()
+        >>> encoder = VideoNetworkEncoder(network, dim=512, size=(112, 112), window=16, fps=8)
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        dim: int,
+        *,
+        size: tuple[int, int] = (112, 112),
+        window: int = 16,
+        fps: float = 8.0,
+        stride_s: float = 2.5,
+        mean: Sequence[float] = (0.43216, 0.394666, 0.37645),
+        deviation: Sequence[float] = (0.22803, 0.22145, 0.216989),
+    ) -> None:
+        self.dim, self.size, self.window, self.fps, self.stride_s = dim, size, window, fps, stride_s
+        self.network = nn.Sequential(_Normalise(mean, deviation), network).eval()
+
+    def encode(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn looks (N, window, height, width, 3) sRGB into vectors (N, dim)."""
+        return _in_batches(self.network, windows, (0, 4, 1, 2, 3))
+
+
+class _Normalise(nn.Module):
+    """uint8 (N, 3, T, H, W) to what networks trained on Kinetics expect; these constants are torchvision's."""
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1, 1))
+        self.register_buffer("deviation", torch.tensor(deviation).view(3, 1, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x.float() / 255 - self.mean) / self.deviation
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What is kept of a stretch of video before the network looks at it. Picklable."""
+
+    windows: NDArray[np.uint8]  # (N, window, h, w, 3) the looks
+    look_times: NDArray[np.float64]  # (N,) seconds, the middle of each look
+    times: NDArray[np.float64]  # (F,) seconds of all pictures of the stretch
+    motion: NDArray[np.float32]  # (F, 18) how each differs from the one before (`MotionMeter`); no rows if not measured
+    signatures: NDArray[np.uint8]  # (F, 144) grey thumbnails
+    end_s: float  # how far into the video the stretch reaches
+
+
+def sample(
+    pictures: Iterable[tuple[float, NDArray[np.uint8]]],
+    encoder: SegmentEncoder,
+    duration_s: float,
+    *,
+    moving: bool = True,
+) -> Iterator[Samples]:
+    """Keep what is needed of a stream of pictures, in stretches of at most 96 looks; memory does not grow with length.
+
+    Args:
+        pictures: (seconds, (h, w, 3)) in time order, at `encoder.size`: at `encoder.fps`, or key frames.
+        encoder: Says how often to look, and at how many pictures.
+        duration_s: Of the video, in seconds.
+        moving: Whether consecutive pictures are close enough in time to measure motion; not so for key frames.
+    """
+    stride = min(encoder.stride_s, duration_s / LOOKS)
+    meter = MotionMeter()
+    kept = _Kept(encoder)
+    recent: list[NDArray[np.uint8]] = []
+    looks, time = 0, None
+    for time, picture in pictures:
+        recent = [*recent, picture][-encoder.window :]
+        kept.see(time, picture, meter(picture) if moving else None)
+        if not moving or (time >= (looks + 0.5) * stride and len(recent) == encoder.window):
+            kept.look(time, recent)
+            looks = max(looks + 1, int(time / stride + 0.5))
+        if len(kept.windows) == CHUNK_LOOKS:
+            yield kept.until(time)
+            kept = _Kept(encoder)
+    if time is not None and not looks:  # a single picture, or fewer than a window has
+        kept.look(time, [recent[0]] * (encoder.window - len(recent)) + recent)
+    if kept.times:
+        yield kept.until(duration_s)
+
+
+def segment_vector(
+    looks: NDArray[np.floating], motion: NDArray[np.float32] | None, weight: float
+) -> NDArray[np.float32]:
+    """Join what a segment shows with how it moves.
+
+    Args:
+        looks: (..., E) the mean of its looks, of any length.
+        motion: (..., 36) standardised; None if it was not measured.
+        weight: The length of the motion part, beside 1 for the other.
+
+    Returns:
+        (..., E + 36), unit length.
+    """
+    shown = looks / np.linalg.norm(looks, axis=-1, keepdims=True).clip(1e-6)
+    if motion is None:
+        motion = np.zeros((*looks.shape[:-1], MOTION_SIZE), np.float32)
+    moves = np.tanh(motion / 2) * (weight / MOTION_SIZE**0.5)
+    joined = np.concatenate([shown, moves], axis=-1)
+    return (joined / np.linalg.norm(joined, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def describe(
+    spans: NDArray[np.float64],
+    look_times: NDArray[np.float64],
+    looks: NDArray[np.float32],
+    times: NDArray[np.float64],
+    motion: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Gather looks and motion by segment.
+
+    Args:
+        spans: (S, 2) start and end of the segments, in seconds.
+        look_times: (P,) seconds, ascending.
+        looks: (P, E), each of unit length.
+        times: (F,) seconds, ascending.
+        motion: (F, 18), or no rows.
+
+    Returns:
+        The mean look (S, E), or the nearest one where a segment has none of its own; the summary of its motion (S, 36),
+        or None without motion.
+    """
+    shown = np.empty((len(spans), looks.shape[1]), np.float32)
+    moves = np.empty((len(spans), MOTION_SIZE), np.float32)
+    for number, (start, end) in enumerate(spans):
+        first, last = np.searchsorted(look_times, [start, end])
+        if first == last:
+            first = int(np.abs(look_times - (start + end) / 2).argmin())
+            last = first + 1
+        shown[number] = looks[first:last].mean(axis=0)
+        if len(motion):
+            # The first picture is compared with the one before the segment, so it does not count.
+            inside = slice(*np.searchsorted(times, [start, end]))
+            moves[number] = summarise(motion[inside][1:])
+    return shown, moves if len(motion) else None
+
+
+class _Kept:
+    """What is kept of a stretch while it lasts."""
+
+    def __init__(self, encoder: SegmentEncoder) -> None:
+        width, height = encoder.size
+        self.empty = np.empty((0, encoder.window, height, width, 3), np.uint8)
+        self.windows: list[NDArray[np.uint8]] = []
+        self.look_times: list[float] = []
+        self.times: list[float] = []
+        self.motion: list[NDArray[np.float32]] = []
+        self.signatures: list[NDArray[np.uint8]] = []
+
+    def see(self, time: float, picture: NDArray[np.uint8], motion: NDArray[np.float32] | None) -> None:
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        self.times.append(time)
+        self.signatures.append(cv2.resize(grey, SIGNATURE, interpolation=cv2.INTER_AREA).ravel())
+        if motion is not None:
+            self.motion.append(motion)
+
+    def look(self, time: float, window: Sequence[NDArray[np.uint8]]) -> None:
+        self.windows.append(np.stack(window))
+        self.look_times.append(time)
+
+    def until(self, end_s: float) -> Samples:
+        return Samples(
+            np.stack(self.windows) if self.windows else self.empty,
+            np.array(self.look_times, np.float64),
+            np.array(self.times, np.float64),
+            np.stack(self.motion) if self.motion else np.empty((0, MOTION_SIZE // 2), np.float32),
+            np.stack(self.signatures),
+            end_s,
+        )
+
+
+def _in_batches(network: nn.Module, pictures: NDArray[np.uint8], order: tuple[int, ...]) -> NDArray[np.float32]:
+    device = next(chain(network.parameters(), network.buffers())).device
+    if device.type == "cpu":
+        torch.set_flush_denormal(True)
+    with torch.inference_mode():
+        parts = [
+            network(torch.from_numpy(pictures[start : start + BATCH]).to(device).permute(*order)).float().cpu().numpy()
+            for start in range(0, len(pictures), BATCH)
+        ]
+    return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)

@@ -1,0 +1,72 @@
+"""The networks of PHD-GIFs: one that describes pictures, and those that rank segments.
+
+Garcia del Molino & Gygli, "PHD-GIFs", ACM Multimedia 2018, arXiv 1804.06604. The paper describes a segment by 8,192
+numbers of C3D; here EfficientNet-Lite0 (Tan & Le, "EfficientNet", ICML 2019, in Google's Lite variant: no
+squeeze-and-excite, ReLU6) looks at a few pictures of it, since that runs on a laptop. The ranking networks have the
+paper's sizes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vision_models.backbones.efficientnet import FEATURES, EfficientNetLite0
+from vision_models.gifs.config import PHDConfig
+from vision_models.gifs.motion import MOTION_SIZE
+
+
+class PictureEncoder(nn.Module):
+    """What a picture shows, as a vector: (B, 3, side, side) uint8 to (B, embedding)."""
+
+    def __init__(self, embedding: int) -> None:
+        super().__init__()
+        self.backbone = EfficientNetLite0()
+        self.projection = nn.Linear(FEATURES, embedding)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(B, 3, side, side) uint8 to (B, embedding), of any length."""
+        return self.projection(self.backbone(pictures))
+
+
+class Ranker(nn.Module):
+    """A feed-forward network with one score at its end; in the paper, its hidden layers have 512 and 64 units."""
+
+    def __init__(self, inputs: int, hidden: tuple[int, int], dropout: float = 0.5) -> None:
+        super().__init__()
+        first, second = hidden
+        self.layers = nn.Sequential(
+            nn.Linear(inputs, first),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(first, second),
+            nn.ReLU(inplace=True),
+            nn.Linear(second, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) to (...)."""
+        return self.layers(x).squeeze(-1)
+
+
+class PHDGIFs(nn.Module):
+    """All that is learned, in one checkpoint: features and scorers always match."""
+
+    motion_mean: Tensor
+    motion_scale: Tensor
+    fusion_weight: Tensor
+    background: Tensor
+
+    def __init__(self, config: PHDConfig) -> None:
+        super().__init__()
+        self.config = config
+        size = config.embedding + MOTION_SIZE
+        self.encoder = PictureEncoder(config.embedding)
+        self.generic = Ranker(size, config.hidden)  # Video2GIF: the segment alone
+        self.phd_ca = Ranker(2 * size, config.hidden)  # [segment ; mean of the history]
+        self.svm = nn.Linear(size, 1)  # Highlight SVM: the segment alone, linear
+        self.svm_d = nn.Linear(config.nearest, 1)  # similarities to the nearest history elements
+        self.register_buffer("motion_mean", torch.zeros(MOTION_SIZE))
+        self.register_buffer("motion_scale", torch.ones(MOTION_SIZE))
+        self.register_buffer("fusion_weight", torch.ones(()))
+        self.register_buffer("background", torch.zeros(config.background, size))

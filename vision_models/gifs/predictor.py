@@ -1,0 +1,200 @@
+"""The door of PHD-GIFs: a video and GIFs that a person liked go in, the GIFs they would have cut come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vision_models.errors import VideoError
+from vision_models.gifs.config import SEGMENT_S, WEIGHTS, PHDConfig
+from vision_models.gifs.features import CompactEncoder, Samples, SegmentEncoder, describe, sample, segment_vector
+from vision_models.gifs.network import PHDGIFs
+from vision_models.gifs.result import Highlights, Segment, VideoIndex, VideoIndexPart, blend, check_weight
+from vision_models.gifs.scorers import Comparison, Vectors
+from vision_models.media.videos import Video, probe, read_frames, read_key_frames
+from vision_models.predictor import Predictor
+from vision_models.weights.record import WeightsFile
+
+LONG_S = 15 * 60  # from this length on, key frames are looked at first: decoding them alone takes a tenth of the time
+
+
+class HighlightPredictor(Predictor[PHDGIFs]):
+    """Ranks the segments of a video for a person whose earlier GIFs are known, or for everyone.
+
+    Example:
+        >>> predictor = HighlightPredictor.from_pretrained()
+        >>> highlights = predictor.rank("match.mp4", history=["goal.gif", "save.gif"])
+        >>> for number, clip in enumerate(highlights.best(3, length_s=4)):
+        ...     write_gif("match.mp4", clip.start_s, clip.end_s, f"highlight-{number}.gif", height=240)
+    """
+
+    weights = WEIGHTS
+
+    def __init__(
+        self,
+        network: PHDGIFs,
+        weights_file: WeightsFile,
+        device: torch.device,
+        encoder: SegmentEncoder | None = None,
+    ) -> None:
+        super().__init__(network, weights_file, device)
+        self.encoder = encoder or CompactEncoder(network.encoder, network.config)
+
+    @classmethod
+    def build(cls, config: Mapping[str, Any]) -> PHDGIFs:
+        """Make the network from the config inside a weights file."""
+        return PHDGIFs(PHDConfig.from_json(config))
+
+    @classmethod
+    def place(cls, network: PHDGIFs, device: torch.device) -> PHDGIFs:
+        """Move the encoder alone: the scorers are small, and `score` has to work where no GPU is lent."""
+        network.encoder.to(device)
+        return network
+
+    @property
+    def config(self) -> PHDConfig:
+        """Sizes of the encoder and of the scorers."""
+        return self.network.config
+
+    def rank(
+        self,
+        video: str | Path,
+        history: Sequence[str | Path] = (),
+        disliked: Sequence[str | Path] = (),
+        *,
+        weight: float = 1.0,
+        by_shots: bool = False,
+        key_frames: bool | None = None,
+        progress: Callable[[float], None] = lambda _: None,
+    ) -> Highlights:
+        """Rank a video.
+
+        Args:
+            video: Any video file that FFmpeg reads.
+            history: GIFs or short videos that the person cut or liked; none gives what everyone would like.
+            disliked: Such that they would not have cut.
+            weight: 0 (what everyone gets) to 1 (fully personal).
+            by_shots: Cut segments where the picture changes, instead of every 5 seconds.
+            key_frames: Decode key frames alone: ten times faster, blind to motion. By default, only where a video of
+                more than 15 minutes has one at least every 5 seconds.
+            progress: Told the seconds of video that are done.
+
+        Raises:
+            VideoError: for a file that is no video, or a damaged one.
+            ValueError: for a weight outside 0..1.
+        """
+        check_weight(weight)
+        known = [self.remember(gif) for gif in history]
+        unwanted = [self.remember(gif) for gif in disliked]
+        index = self.index(video, key_frames=key_frames, progress=progress)
+        return self.score(index, known, unwanted, weight=weight, by_shots=by_shots)
+
+    def index(
+        self,
+        video: str | Path | Video,
+        *,
+        key_frames: bool | None = None,
+        progress: Callable[[float], None] = lambda _: None,
+    ) -> VideoIndex:
+        """Decode a video once and look at it; `score` needs nothing else. Memory does not grow with the pictures."""
+        known = video if isinstance(video, Video) else probe(video)
+        parts = []
+        for samples in self.sample(known, key_frames=key_frames):
+            parts.append(self.encode(samples))
+            progress(samples.end_s)
+        return self.join(known, parts)
+
+    def sample(self, video: Video, *, key_frames: bool | None = None) -> Iterator[Samples]:
+        """Decode a video, on the CPU, stretch by stretch."""
+        if key_frames is None:
+            key_frames = video.duration_s > LONG_S and video.key_gap_s <= SEGMENT_S
+        if key_frames and self.encoder.window == 1:
+            pictures = read_key_frames(video, size=self.encoder.size)
+            return sample(pictures, self.encoder, video.duration_s, moving=False)
+        pictures = read_frames(video, fps=self.encoder.fps, size=self.encoder.size, exact=False)
+        return sample(pictures, self.encoder, video.duration_s)
+
+    def encode(self, samples: Samples) -> VideoIndexPart:
+        """Look at a stretch, with the network. Argument and result pickle, so this may run in another process."""
+        looks = (
+            self.encoder.encode(samples.windows)
+            if len(samples.windows)
+            else np.empty((0, self.encoder.dim), np.float32)
+        )
+        looks /= np.linalg.norm(looks, axis=1, keepdims=True).clip(1e-6)
+        return VideoIndexPart(samples.look_times, looks, samples.times, samples.motion, samples.signatures)
+
+    def join(self, video: Video, parts: Sequence[VideoIndexPart]) -> VideoIndex:
+        """Put the stretches of a video together again.
+
+        Raises:
+            VideoError: when there is not a single picture.
+        """
+        if not sum(len(part.looks) for part in parts):
+            raise VideoError("This video has no picture that can be decoded. Please try another file.")
+        return VideoIndex(video, *map(np.concatenate, zip(*parts, strict=True)))
+
+    def remember(
+        self, gif: str | Path | Video, start_s: float = 0.0, end_s: float | None = None
+    ) -> NDArray[np.float32]:
+        """Turn one GIF, or a part of a video, into an element of a history: (D,), unit length.
+
+        Raises:
+            VideoError: for a file that is no video, or a damaged one.
+        """
+        known = gif if isinstance(gif, Video) else probe(gif)
+        end_s = known.duration_s if end_s is None else min(end_s, known.duration_s)
+        pictures = read_frames(known, fps=self.encoder.fps, size=self.encoder.size, start_s=start_s, end_s=end_s)
+        moved = ((time - start_s, picture) for time, picture in pictures)
+        span = replace(known, duration_s=max(end_s - start_s, 1e-3))
+        index = self.join(span, [self.encode(part) for part in sample(moved, self.encoder, span.duration_s)])
+        return self.vectors(index, np.array([[0.0, np.inf]]))[0]
+
+    def vectors(self, index: VideoIndex, spans: NDArray[np.float64]) -> Vectors:
+        """Describe segments (S, 2), in seconds, by unit vectors (S, D)."""
+        looks, motion = describe(spans, index.look_times, index.looks, index.times, index.motion)
+        if motion is not None:
+            motion = (motion - self.network.motion_mean.numpy(force=True)) / self.network.motion_scale.numpy(force=True)
+        return segment_vector(looks, motion, self.config.motion_weight)
+
+    def score(
+        self,
+        index: VideoIndex,
+        history: Sequence[NDArray[np.float32]],
+        disliked: Sequence[NDArray[np.float32]] = (),
+        *,
+        weight: float = 1.0,
+        by_shots: bool = False,
+    ) -> Highlights:
+        """Rank an indexed video for a history of vectors that `remember` made; takes milliseconds."""
+        check_weight(weight)
+        spans = index.spans(by_shots=by_shots)
+        segments = self.vectors(index, spans)
+        liked = np.stack(history) if len(history) else np.empty((0, segments.shape[1]), np.float32)
+        unwanted = np.stack(disliked) if len(disliked) else None
+        comparison = Comparison(self.network)
+        generic = comparison.generic(segments, liked)
+        personal = comparison.fusion(segments, liked, unwanted)
+        similarities = segments @ liked.T
+        return Highlights(
+            index,
+            tuple(
+                Segment(
+                    float(start),
+                    float(end),
+                    float(generic[n]),
+                    float(personal[n]),
+                    blend(float(generic[n]), float(personal[n]), weight),
+                    int(similarities[n].argmax()) if len(history) else None,
+                    float(similarities[n].max()) if len(history) else None,
+                )
+                for n, (start, end) in enumerate(spans)
+            ),
+            weight,
+        )

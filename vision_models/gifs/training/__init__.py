@@ -1,0 +1,1 @@
+"""Training of PHD-GIFs; a predictor imports nothing from here."""

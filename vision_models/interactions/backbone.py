@@ -1,0 +1,237 @@
+"""The compact backbone: a detector's feature pyramid, joined by a network that knows what a photo shows as a whole.
+
+The pyramid is ShuffleNetV2 1.0x and Ghost-PAN, as NanoDet-Plus has them, without its dense heads; the other one is
+EfficientNet-Lite0. Ma et al., "ShuffleNet V2", ECCV 2018; RangiLyu, "NanoDet-Plus", 2021 (Apache-2.0). Batch
+normalisation is folded into the convolutions, which is how these weights come: at the batch sizes of a detector, its
+statistics are noise.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vision_models.backbones.efficientnet import MAP_CHANNELS, EfficientNetLite0
+
+STAGES = ((116, 4), (232, 8), (464, 4))  # channels and blocks at strides 8, 16 and 32
+CHANNELS = 96  # inside the pyramid
+OUT_CHANNELS = 128  # of every level that it returns
+LEVELS = ("p3", "p4", "p5", "p6")  # strides 8, 16, 32, 64
+SCENE, SCENE_STRIDE = "scene", 32  # the map that tells what people do, which needs no detail
+SLOPE = 0.1  # of the leaky ReLU
+SHRINKING = 2  # stride of the first block of a stage
+
+
+def _conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups)
+
+
+def _depthwise(channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    return _conv(channels, channels, kernel, stride, groups=channels)
+
+
+def convolutions(module: nn.Module) -> list[nn.Conv2d]:
+    """List the convolutions of a module, in the order in which it was built."""
+    return [part for part in module.modules() if isinstance(part, nn.Conv2d)]
+
+
+def _activate(x: Tensor) -> Tensor:
+    return functional.leaky_relu(x, SLOPE)
+
+
+class ShuffleBlock(nn.Module):
+    """A unit of ShuffleNetV2: half of the channels pass, or, with stride 2, all go both ways."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        half = outputs // 2
+        self.stride = stride
+        self.reduce = _conv(inputs if stride == SHRINKING else half, half)
+        self.spatial = _depthwise(half, 3, stride)
+        self.expand = _conv(half, half)
+        if stride == SHRINKING:
+            self.side_spatial = _depthwise(inputs, 3, 2)
+            self.side_expand = _conv(inputs, half)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, outputs, H / stride, W / stride)."""
+        if self.stride == SHRINKING:
+            passing = _activate(self.side_expand(self.side_spatial(x)))
+        else:
+            passing, x = x.chunk(2, dim=1)
+        worked = _activate(self.expand(self.spatial(_activate(self.reduce(x)))))
+        return functional.channel_shuffle(torch.cat([passing, worked], dim=1), 2)
+
+
+class ShuffleNetV2(nn.Module):
+    """Pictures (B, 3, H, W) to three maps of 116, 232 and 464 channels at strides 8, 16 and 32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = _conv(3, 24, 3, 2)
+        stages, inputs = [], 24
+        for outputs, blocks in STAGES:
+            stages.append(
+                nn.Sequential(
+                    ShuffleBlock(inputs, outputs, 2), *(ShuffleBlock(outputs, outputs, 1) for _ in range(blocks - 1))
+                )
+            )
+            inputs = outputs
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the three maps."""
+        x = functional.max_pool2d(_activate(self.stem(x)), 3, 2, 1)
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
+class GhostBlock(nn.Module):
+    """GhostNet's bottleneck: half of the channels by 1x1 convolution, the other half cheaply from them; twice."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        half = outputs // 2
+        self.primary_1, self.cheap_1 = _conv(inputs, half), _depthwise(half, 3)
+        self.primary_2, self.cheap_2 = _conv(outputs, half), _depthwise(half, 3)
+        self.shortcut = nn.Sequential(_depthwise(inputs, 5), _conv(inputs, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, outputs, H, W)."""
+        first = _activate(self.primary_1(x))
+        inner = torch.cat([first, _activate(self.cheap_1(first))], dim=1)
+        second = self.primary_2(inner)
+        result: Tensor = torch.cat([second, self.cheap_2(second)], dim=1) + self.shortcut(x)
+        return result
+
+
+class SeparableConv(nn.Module):
+    """A 5x5 depthwise convolution and a 1x1 convolution, both activated."""
+
+    def __init__(self, channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.spatial, self.mix = _depthwise(channels, 5, stride), _conv(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, channels, H / stride, W / stride)."""
+        return _activate(self.mix(_activate(self.spatial(x))))
+
+
+class GhostPAN(nn.Module):
+    """Three maps to four levels of 96 channels at strides 8 to 64: top-down, then bottom-up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reduce = nn.ModuleList(_conv(channels, CHANNELS) for channels, _ in STAGES)
+        self.top_down = nn.ModuleList(GhostBlock(2 * CHANNELS, CHANNELS) for _ in range(2))  # strides 16, 8
+        self.down = nn.ModuleList(SeparableConv(CHANNELS, 2) for _ in range(2))  # strides 16, 32
+        self.bottom_up = nn.ModuleList(GhostBlock(2 * CHANNELS, CHANNELS) for _ in range(2))
+        self.extra_in, self.extra_out = SeparableConv(CHANNELS, 2), SeparableConv(CHANNELS, 2)
+
+    def forward(self, maps: Sequence[Tensor], more: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """Return the four levels. Three more maps of 96 channels can be added to those that come in."""
+        inputs = [reduce(x) for reduce, x in zip(self.reduce, maps, strict=True)]
+        if more is not None:
+            inputs = [x + other for x, other in zip(inputs, more, strict=True)]
+        c3, c4, c5 = (_activate(x) for x in inputs)
+        inner = self.top_down[0](torch.cat([_upsample(c5, c4), c4], dim=1))
+        levels = [self.top_down[1](torch.cat([_upsample(inner, c3), c3], dim=1))]
+        for down, block, x in zip(self.down, self.bottom_up, (inner, c5), strict=True):
+            levels.append(block(torch.cat([down(levels[-1]), x], dim=1)))
+        return [*levels, self.extra_in(c5) + self.extra_out(levels[-1])]
+
+
+def _upsample(x: Tensor, like: Tensor) -> Tensor:
+    return functional.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class CompactPyramid(nn.Module):
+    """Normalised RGB pictures (B, 3, H, W), sides multiples of 64, to `LEVELS`, each (B, 128, H / stride, W / stride).
+
+    Two separable convolutions per level follow the pyramid, and one that lets all levels speak the same language. In
+    NanoDet-Plus these are the dense heads; here the proposals and all three branches look at what they return.
+    """
+
+    out_channels = OUT_CHANNELS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.neck = ShuffleNetV2(), GhostPAN()
+        self.towers = nn.ModuleList(nn.Sequential(SeparableConv(CHANNELS), SeparableConv(CHANNELS)) for _ in LEVELS)
+        self.outputs = nn.ModuleList(_conv(CHANNELS, OUT_CHANNELS) for _ in LEVELS)
+
+    def towers_of(self, x: Tensor, more: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """Return the four levels before the last convolution, 96 channels each."""
+        return [tower(level) for tower, level in zip(self.towers, self.neck(self.body(x), more), strict=True)]
+
+    def forward(self, x: Tensor, more: Sequence[Tensor] | None = None) -> OrderedDict[str, Tensor]:
+        """Return the levels by name."""
+        levels = self.towers_of(x, more)
+        return OrderedDict(
+            (name, output(level)) for name, output, level in zip(LEVELS, self.outputs, levels, strict=True)
+        )
+
+    def in_nanodet_order(self) -> Iterator[tuple[str, nn.Conv2d]]:
+        """Name each convolution as NanoDet-Plus-m's ncnn file does."""
+        number, depthwise = 1, 161
+        yield "convrelu_0", self.body.stem
+        for block in self.body.stages.modules():
+            if not isinstance(block, ShuffleBlock):
+                continue
+            if block.stride == SHRINKING:
+                yield f"convdw_{depthwise}", block.side_spatial
+                depthwise += 1
+                yield f"convrelu_{number + 2}", block.side_expand
+            yield f"convrelu_{number}", block.reduce
+            yield f"convdw_{depthwise}", block.spatial
+            yield f"convrelu_{number + 1}", block.expand
+            number, depthwise = number + 1 + block.stride, depthwise + 1
+        neck = self.neck
+        yield from zip(("convrelu_39", "convrelu_37", "convrelu_36"), convolutions(neck.reduce), strict=True)
+        ghosts = [part for part in neck.modules() if isinstance(part, GhostBlock)]
+        for name, dense, cheap, ghost in zip((38, 40, 42, 44), (60, 63, 67, 71), (0, 1, 3, 5), ghosts, strict=True):
+            yield f"convrelu_{name}", ghost.primary_1
+            yield f"convdwrelu_{cheap}", ghost.cheap_1
+            yield f"conv_{dense}", ghost.primary_2
+            yield f"convdw_{dense + 121}", ghost.cheap_2
+            shortcut = (f"convdw_{dense + 122}", f"conv_{dense + 1}")
+            yield from zip(shortcut, convolutions(ghost.shortcut), strict=True)
+        separable = [part for part in self.modules() if isinstance(part, SeparableConv)]
+        spatial, mix = (2, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), (41, 43, 46, 45, 47, 54, 48, 53, 49, 52, 50, 51)
+        for one, other, conv in zip(spatial, mix, separable, strict=True):
+            yield f"convdwrelu_{one}", conv.spatial
+            yield f"convrelu_{other}", conv.mix
+
+
+class CompactBackbone(nn.Module):
+    """The pyramid's levels, to which the other network adds what it sees, and the last map of that, `SCENE`.
+
+    A detector's features tell things apart by small parts. What people do shows in how they hold themselves and where
+    they are, which ImageNet teaches better.
+    """
+
+    out_channels = OUT_CHANNELS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pyramid, self.scene = CompactPyramid(), EfficientNetLite0()
+        self.joints = nn.ModuleList(_conv(channels, CHANNELS) for channels in MAP_CHANNELS[:-1])
+        for joint in convolutions(self.joints):
+            for weight in joint.parameters():
+                nn.init.zeros_(weight)  # the pyramid begins as the detector that it comes from
+
+    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
+        """Normalised RGB pictures (B, 3, H, W), sides multiples of 64, to the levels and (B, 1280, H / 32, W / 32)."""
+        *maps, scene = self.scene.maps(x)
+        features: OrderedDict[str, Tensor] = self.pyramid(
+            x, [joint(one) for joint, one in zip(self.joints, maps, strict=True)]
+        )
+        features[SCENE] = scene
+        return features

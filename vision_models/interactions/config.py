@@ -1,0 +1,62 @@
+"""Settings of InteractNet.
+
+Gkioxari, Girshick, Dollar & He, "Detecting and Recognizing Human-Object Interactions", CVPR 2018, arXiv 1704.07333.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vision_models.weights.record import Weights
+
+Backbone = Literal["resnet50", "compact"]
+
+
+@dataclass(frozen=True)
+class InteractNetConfig:
+    """Sizes of the network. The defaults are the paper's; `COMPACT` is what ships."""
+
+    backbone: Backbone = "resnet50"  # ResNet-50-FPN, or ShuffleNetV2 with Ghost-PAN
+    min_side: int = 800  # pixels: a photo's shorter side is brought to this,
+    max_side: int = 1333  # unless that makes the longer one longer than this
+    pooled: int = 7  # bins per side of a region's features
+    box_hidden: int = 1024  # units in both layers of each branch
+    human_hidden: int = 1024
+    object_hidden: int = 1024
+    proposals: int = 1000  # regions that the box branch looks at
+    boxes: int = 100  # most that are reported
+    min_box_score: float = 0.05  # of those
+    nms_iou: float = 0.3  # of two boxes of a class that overlap more, the better one is reported
+    class_agnostic_boxes: bool = False  # one box regression for all classes instead of one each
+    extras: bool = False  # class prior, spread per action, and "no target to be seen", none of which is in the paper
+
+    def __post_init__(self) -> None:
+        if self.backbone not in {"resnet50", "compact"}:
+            raise ValueError(f"backbone must be resnet50 or compact, not {self.backbone}")
+        if min(self.pooled, self.box_hidden, self.human_hidden, self.object_hidden, self.proposals, self.boxes) < 1:
+            raise ValueError("the sizes of the branches must be at least 1")
+
+
+COMPACT = InteractNetConfig(
+    backbone="compact",
+    min_side=384,
+    max_side=512,
+    box_hidden=256,
+    human_hidden=256,
+    object_hidden=48,
+    proposals=250,
+    min_box_score=0.02,
+    class_agnostic_boxes=True,
+    extras=True,
+)
+
+WEIGHTS = Weights(
+    name="interactions-compact",
+    filename="interactions/interactions-compact.safetensors",
+    sha256="c7c95c05d861e2f5cf1f2a9869fb0e2e589ddcacfbaa3e0d16abe3d3b0d2350e",
+    license="Apache-2.0",
+    paper="https://arxiv.org/abs/1704.07333",
+    bundled="interactions/weights/interactions-compact.safetensors",
+    card="interactions/MODEL_CARD.md",
+)

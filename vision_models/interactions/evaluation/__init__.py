@@ -1,0 +1,1 @@
+"""Figures and speed of InteractNet; a predictor imports nothing from here."""

@@ -1,0 +1,91 @@
+"""Speed and memory of InteractNet, as ratios within one run, so that they hold on any machine."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vision_models.bench import peak_memory, seconds
+from vision_models.interactions.backbone import CompactBackbone
+from vision_models.interactions.predictor import InteractionPredictor
+from vision_models.interactions.vocabulary import PERSON
+
+SIZE = (864, 1152)  # a megapixel
+CROWD = 100  # people in a picture
+REPEATS = 5  # of everything that is timed
+
+
+def bench(predictor: InteractionPredictor) -> str:
+    """Time a photo of a megapixel, the two branches beside the detector, and a hundred people in a picture.
+
+    Returns:
+        Lines of text with the ratios.
+    """
+    photo = noisy_photo()
+    network = predictor.network
+    picture = torch.from_numpy(photo).to(predictor.device).permute(2, 0, 1).float() / 255
+    predictor.detect(photo)  # warm up
+    with torch.inference_mode():
+        images, _ = network.transform([picture])
+        features = network.backbone(images.tensors)
+        crowd = crowd_of(CROWD, images.image_sizes[0], predictor.device)
+        ten = {name: part[:10] for name, part in crowd.items()}
+
+        def detector() -> None:
+            levels = network.backbone(images.tensors)
+            proposals, _ = network.propose(images, levels)
+            network.heads(levels, proposals, images.image_sizes)
+            _wait(predictor)
+
+        def branches(found: dict[str, torch.Tensor]) -> None:
+            network.heads.look(features, [found], images.image_sizes)
+            _wait(predictor)
+
+        def scene() -> None:
+            if isinstance(network.backbone, CompactBackbone):
+                network.backbone.scene.maps(images.tensors)
+            _wait(predictor)
+
+        whole = seconds(lambda: predictor.detect(photo), REPEATS)
+        alone = seconds(detector, REPEATS)
+        ten_people, hundred_people = (seconds(partial(branches, found), REPEATS) for found in (ten, crowd))
+        shared = seconds(scene, REPEATS)
+    megapixels = SIZE[0] * SIZE[1] / 1e6
+    return "\n".join(
+        [
+            f"{torch.get_num_threads()} CPU threads, {predictor.device}, backbone {predictor.config.backbone}",
+            f"a photo of {megapixels:.1f} megapixels, from pixels to interactions: {1000 * whole:.0f} ms",
+            f"the two branches with 10 people: {ten_people / alone:.2f} of the detector's time",
+            f"with {CROWD} people: {hundred_people / alone:.2f} of it",
+            f"the network of the scene, which detector and branches share: {shared / alone:.2f} of it",
+            f"peak memory of the process: {peak_memory() / 1e9:.2f} GB",
+        ]
+    )
+
+
+def noisy_photo() -> NDArray[np.uint8]:
+    """A synthetic photo; what is on it does not matter for the time, which depends on proposals alone."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (SIZE[0] // 32, SIZE[1] // 32, 3), np.uint8)
+    return np.kron(coarse, np.ones((32, 32, 1), np.uint8))
+
+
+def crowd_of(people: int, shape: tuple[int, int], device: torch.device) -> dict[str, torch.Tensor]:
+    """So many people, as the detector would report them in a picture of a shape (height, width)."""
+    generator = torch.Generator().manual_seed(0)
+    height, width = shape
+    corner = torch.rand(people, 2, generator=generator) * torch.tensor([0.8 * width, 0.6 * height])
+    size = torch.tensor([0.1 * width, 0.3 * height])
+    return {
+        "boxes": torch.cat([corner, corner + size], dim=1).to(device),
+        "labels": torch.full((people,), PERSON + 1, device=device),
+        "scores": torch.linspace(0.9, 0.5, people).to(device),
+    }
+
+
+def _wait(predictor: InteractionPredictor) -> None:
+    if predictor.device.type == "cuda":
+        torch.cuda.synchronize(predictor.device)

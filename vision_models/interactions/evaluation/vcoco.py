@@ -1,0 +1,218 @@
+"""V-COCO: who does what to which object, annotated on photos of COCO (Gupta & Malik, 2015, arXiv 1505.04474).
+
+The labels, `vcoco_train.json` and `vcoco_val.json`, name people and objects by their number in COCO. Their boxes come
+from one of two places:
+
+* `recovered_boxes_*.json`, in the folder of the labels: number -> box and class, as far as the boxes of published
+  person-object pairs tell. It has every target of a verb but five, and the people who do something to something. Four
+  people in five have a box, and four photos in five are complete.
+* COCO's own `instances_train2014.json` (both splits are parts of train2014): every object of every photo, the people
+  whom V-COCO does not annotate, and the size of the photos. The official measure needs it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_models.interactions.evaluation.metrics import TruePeople
+from vision_models.interactions.vocabulary import ACTIONS, COCO_IDS, OBJECTS, PERSON, VERB_NAMES, VERBS
+
+SPLITS = ("train", "val")
+NOT_VISIBLE = -1  # the person does it, but its target is not to be seen in the photo
+UNKNOWN = -2  # the person does not do it, or nobody says where the target is
+LONG_SIDE = 640  # of nearly every photo of COCO, pixels
+SHORT_SIDE = 427  # of most: 3 to 2
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is known of one photo. Boxes are xyxy in pixels, x2 = x1 + width."""
+
+    photo: int  # its number in COCO
+    size: tuple[int, int]  # width, height in pixels; a guess from the boxes where COCO's instances are not given
+    boxes: NDArray[np.float32]  # (N, 4) of people and of objects
+    labels: NDArray[np.int64]  # (N,) into OBJECTS
+    people: NDArray[np.int64]  # (P,) indices into the boxes: the annotated people
+    verbs: NDArray[np.int8]  # (P, 26) 1 does it, 0 does not, -1 nobody says
+    targets: NDArray[np.int64]  # (P, 25) indices into the boxes, or NOT_VISIBLE, or UNKNOWN
+    complete: bool  # whether every annotated person and target has a box
+
+
+def read_vcoco(folder: Path, split: str, instances: Path | None = None) -> list[Scene]:
+    """Read one split of V-COCO.
+
+    Args:
+        folder: with `vcoco_<split>.json` and, unless `instances` is given, `recovered_boxes_<split>.json`.
+        split: "train" or "val".
+        instances: COCO's `instances_train2014.json`.
+
+    Returns:
+        The photos in the order of their numbers. People without a box are left out.
+
+    Raises:
+        ValueError: for another split, or a file that is not of the kind it should be.
+        FileNotFoundError: for a file that is missing; it says where to get it.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"V-COCO is read in splits {' and '.join(SPLITS)}, not {split!r}.")
+    labels = _read_labels(folder / f"vcoco_{split}.json")
+    wanted = set(labels[0]["image_id"])
+    sizes: dict[int, tuple[int, int]] = {}
+    if instances is None:
+        known = _read_recovered(folder / f"recovered_boxes_{split}.json", labels)
+    else:
+        known, sizes = _read_instances(instances, wanted)
+    people: dict[int, list[int]] = defaultdict(list)  # photo -> rows of the labels
+    for row, photo in enumerate(labels[0]["image_id"]):
+        people[photo].append(row)
+    return [_scene(photo, people[photo], labels, known.get(photo, {}), sizes.get(photo)) for photo in sorted(wanted)]
+
+
+def read_ground_truth(folder: Path, split: str, instances: Path | None = None) -> dict[int, TruePeople]:
+    """Read one split of V-COCO as its official measure sees it: number of a photo in COCO -> ground truth.
+
+    Without COCO's instances nobody is ignored, which the official measure would do with people whom V-COCO does not
+    annotate, and photos with an annotated person of unknown place are left out: finding them would be a mistake.
+
+    Args and errors are those of `read_vcoco`.
+    """
+    return {scene.photo: _ground_truth(scene) for scene in read_vcoco(folder, split, instances) if scene.complete}
+
+
+Thing = tuple[NDArray[np.float32], int]  # box, index into OBJECTS
+
+
+def _scene(
+    photo: int,
+    rows: Sequence[int],
+    labels: Sequence[Mapping[str, Any]],
+    known: Mapping[int, Thing],
+    size: tuple[int, int] | None,
+) -> Scene:
+    index = {number: place for place, number in enumerate(known)}
+    numbers = [labels[0]["ann_id"][row] for row in rows]
+    kept = [(row, number) for row, number in zip(rows, numbers, strict=True) if number in index]
+    verbs = np.full((len(kept), len(VERB_NAMES)), -1, np.int8)
+    targets = np.full((len(kept), len(ACTIONS)), UNKNOWN, np.int64)
+    complete = len(kept) == len(rows)
+    for person, (row, _) in enumerate(kept):
+        for block in labels:
+            verb = block["action_name"]
+            does = block["label"][row]
+            verbs[person, VERB_NAMES.index(verb)] = does
+            if does != 1:
+                continue
+            for place, role in enumerate(block["role_name"][1:], start=1):
+                number = block["role_object_id"][place * len(block["ann_id"]) + row]
+                if number and number not in index:
+                    complete = False
+                    continue
+                targets[person, ACTIONS.index((verb, role))] = index[number] if number else NOT_VISIBLE
+    boxes = np.array([box for box, _ in known.values()], np.float32).reshape(-1, 4)
+    return Scene(
+        photo,
+        _guess_size(boxes) if size is None else size,
+        boxes,
+        np.array([label for _, label in known.values()], np.int64),
+        np.array([index[number] for _, number in kept], np.int64),
+        verbs,
+        targets,
+        complete,
+    )
+
+
+def _ground_truth(scene: Scene) -> TruePeople:
+    """Convert boxes to the official convention, and add the people whom V-COCO does not annotate."""
+    corner, size = scene.boxes[:, :2], scene.boxes[:, 2:] - scene.boxes[:, :2]
+    last = np.minimum(corner + np.maximum(size - 1, 0), np.array(scene.size, np.float32) - 1)
+    boxes = np.concatenate([corner, np.maximum(last, corner)], axis=1)
+    others = np.setdiff1d(np.flatnonzero(scene.labels == PERSON), scene.people)
+    role_boxes = np.full((len(scene.people) + len(others), len(ACTIONS), 4), np.nan, np.float32)
+    person, action = np.nonzero(scene.targets >= 0)
+    role_boxes[person, action] = boxes[scene.targets[person, action]]
+    return TruePeople(
+        boxes[np.concatenate([scene.people, others])],
+        np.arange(len(role_boxes)) < len(scene.people),
+        np.concatenate([scene.verbs, np.full((len(others), len(VERB_NAMES)), -1, np.int8)]),
+        role_boxes,
+    )
+
+
+def _guess_size(boxes: NDArray[np.float32]) -> tuple[int, int]:
+    """Guess width and height of a photo: no box ends outside, and COCO's photos are 640 pixels long, most 427 wide."""
+    right, bottom = (int(np.ceil(end)) for end in boxes[:, 2:].max(axis=0, initial=0))
+    if bottom > max(right, SHORT_SIDE + 60):
+        return max(right, SHORT_SIDE), LONG_SIDE
+    return LONG_SIDE, max(bottom, SHORT_SIDE)
+
+
+def _read_json(path: Path, where: str) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"There is no {path}. {where}") from error
+    except ValueError as error:
+        raise ValueError(f"{path.name} is not JSON. {where}") from error
+
+
+def _read_labels(path: Path) -> list[dict[str, Any]]:
+    """Read the official labels: per verb the numbers of people, 0 or 1, and per role the numbers of targets or 0."""
+    where = f"Download data/vcoco/{path.name} of https://github.com/s-gupta/v-coco and put it there."
+    labels = _read_json(path, where)
+    found = {block["action_name"]: tuple(block["role_name"][1:]) for block in labels} if _are_labels(labels) else {}
+    if {verb: set(roles) for verb, roles in found.items()} != {verb: set(roles) for verb, roles in VERBS.items()}:
+        raise ValueError(f"{path.name} does not hold V-COCO's 26 verbs. {where}")
+    return labels
+
+
+def _are_labels(labels: Any) -> bool:
+    keys = {"action_name", "role_name", "image_id", "ann_id", "label", "role_object_id"}
+    return isinstance(labels, list) and all(isinstance(block, dict) and keys <= block.keys() for block in labels)
+
+
+def _read_recovered(path: Path, labels: Sequence[Mapping[str, Any]]) -> dict[int, dict[int, Thing]]:
+    """Read boxes by number; which photo they belong to is said by the labels that name them."""
+    where = (
+        f"{path.name} is made from the pairs of https://github.com/fredzzhang/vcoco; "
+        "COCO's instances_train2014.json, of annotations_trainval2014.zip on https://cocodataset.org, does as well."
+    )
+    recovered = _read_json(path, where)
+    if not isinstance(recovered, dict) or not {"boxes_xyxy", "category"} <= recovered.keys():
+        raise ValueError(f"{path.name} does not hold boxes and classes by number. {where}")
+    known: dict[int, dict[int, Thing]] = defaultdict(dict)
+    for block in labels:
+        people = len(block["ann_id"])
+        for place, number in enumerate(block["role_object_id"]):
+            if str(number) in recovered["boxes_xyxy"]:
+                box = np.array(recovered["boxes_xyxy"][str(number)], np.float32)
+                photo = block["image_id"][place % people]
+                known[photo][number] = (box, OBJECTS.index(recovered["category"][str(number)]))
+    return known
+
+
+def _read_instances(path: Path, wanted: set[int]) -> tuple[dict[int, dict[int, Thing]], dict[int, tuple[int, int]]]:
+    """Read COCO's objects and the sizes of the photos, of the photos that are wanted."""
+    where = (
+        "instances_train2014.json is in annotations_trainval2014.zip on https://cocodataset.org: download and unpack."
+    )
+    coco = _read_json(path, where)
+    if not isinstance(coco, dict) or not {"images", "annotations"} <= coco.keys():
+        raise ValueError(f"{path.name} does not hold COCO's instances. {where}")
+    sizes = {image["id"]: (image["width"], image["height"]) for image in coco["images"] if image["id"] in wanted}
+    if len(sizes) < len(wanted):
+        raise ValueError(f"{path.name} lacks {len(wanted - sizes.keys())} photos of V-COCO. {where}")
+    known: dict[int, dict[int, Thing]] = defaultdict(dict)
+    for thing in coco["annotations"]:
+        if thing["image_id"] in wanted and thing.get("area", 1) > 0:
+            x, y, width, height = thing["bbox"]
+            box = np.array([x, y, x + width, y + height], np.float32)
+            known[thing["image_id"]][thing["id"]] = (box, COCO_IDS.index(thing["category_id"]))
+    return known, sizes

@@ -1,0 +1,94 @@
+"""The door of InteractNet: a photo in, its objects and interactions out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vision_models.interactions.config import WEIGHTS, InteractNetConfig
+from vision_models.interactions.network import Found, InteractNet
+from vision_models.interactions.ranking import Factors
+from vision_models.interactions.result import Interactions
+from vision_models.interactions.vocabulary import OBJECTS, VERB_NAMES
+from vision_models.media.photos import check_photo
+from vision_models.predictor import Predictor
+
+MIN_SCORE = 0.01  # interactions that score less are left out
+
+
+class InteractionPredictor(Predictor[InteractNet]):
+    """Finds people, objects, and who does what to which of them with InteractNet.
+
+    A photo's result depends on nothing but the photo and the weights. A CPU's and a GPU's may differ by rounding.
+
+    Example:
+        >>> predictor = InteractionPredictor.from_pretrained()
+        >>> found = predictor.detect(read_photo("park.jpg"))
+        >>> print(found.filter(min_score=0.3).to_json())
+    """
+
+    weights = WEIGHTS
+
+    @classmethod
+    def build(cls, config: Mapping[str, Any]) -> InteractNet:
+        """Make the network from the config inside a weights file."""
+        return InteractNet(InteractNetConfig(**config))
+
+    @classmethod
+    def place(cls, network: InteractNet, device: torch.device) -> InteractNet:
+        """Move the network to a device, with the channels of its maps side by side, which convolutions like."""
+        return network.to(device).to(memory_format=torch.channels_last)
+
+    @property
+    def config(self) -> InteractNetConfig:
+        """Sizes of the network, and its switches."""
+        return self.network.config
+
+    @property
+    def training_photos(self) -> dict[str, int]:
+        """How many training photos surely showed each verb; of a verb with 0, the network has seen guesses at best."""
+        return {verb: round(n) for verb, n in zip(VERB_NAMES, self.network.verb_photos.tolist(), strict=True)}
+
+    def detect(self, image: NDArray[np.uint8]) -> Interactions:
+        """Find the objects and interactions of a photo.
+
+        Args:
+            image: (H, W, 3) uint8 sRGB, from 32 x 32 pixels to 50 megapixels.
+
+        Raises:
+            PhotoError: for an array that is no photo, or is too small or too large.
+        """
+        check_photo(image)
+        height, width = image.shape[:2]
+        if self.device.type == "cpu":
+            torch.set_flush_denormal(True)  # per thread
+        with torch.inference_mode():
+            picture = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device)
+            found = self.network([picture.permute(2, 0, 1).float() / 255])[0]
+            factors = self._factors(found, (width, height))
+        if not self.config.extras:
+            factors = factors.without_extras()
+        labels = tuple(OBJECTS[label] for label in found.labels.tolist())
+        unranked = Interactions(
+            width, height, found.boxes.cpu().numpy(), labels, found.scores.cpu().numpy(), (), factors
+        )
+        return unranked.rank_again().filter(MIN_SCORE)
+
+    def _factors(self, found: Found, picture: tuple[int, int]) -> Factors:
+        relations = self.network.relations
+        targets = relations.targets(found.boxes[found.people], picture) + found.target_offsets
+        compatibility = relations.compatibility(found.labels, found.boxes, picture)
+        return Factors(
+            people=found.people.cpu().numpy(),
+            human_logits=found.human_logits.cpu().numpy(),
+            object_logits=found.object_logits.cpu().numpy(),
+            targets=targets.cpu().numpy(),
+            sigmas=relations.sigmas.cpu().numpy(),
+            compatibility=compatibility.cpu().numpy(),
+            vacancy=relations.vacancy.cpu().numpy(),
+            relative=True,
+        )

@@ -1,0 +1,1 @@
+"""Training of InteractNet; a predictor imports nothing from here."""

@@ -1,0 +1,218 @@
+"""One run of the ffmpeg program that imageio-ffmpeg brings, and the filters that say what it should give.
+
+A stranger's file can crash or stall that process and nothing else. Only `videos` and `clips` use this module.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import re
+import subprocess
+import threading
+from collections import deque
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, ParamSpec, Self, TypeVar, cast
+
+import imageio_ffmpeg
+import numpy as np
+
+from vision_models.errors import VideoError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from io import BufferedReader
+
+    from numpy.typing import NDArray
+
+    from vision_models.media.videos import Video
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+MAX_PIXELS = 8192 * 8192  # of one picture: 8K passes
+_HAVE_KEY_FRAME_TABLES = {"mov", "matroska"}  # of the others, seeking can end up behind the time asked for
+_HAVE_ALPHA = {"webp_anim", "apng"}  # so has GIF, but there ffmpeg itself puts white behind
+_HDR = {"smpte2084", "arib-std-b67"}  # PQ and HLG
+
+DAMAGED = "This video is damaged or incomplete. Please save or download it again, then try once more."
+_UNKNOWN_KIND = "This kind of video cannot be read here. Please save it as MP4 (H.264) and try again."
+_TOO_SLOW = "Reading this video takes too long. Please save it as MP4 (H.264), smaller or shorter, and try again."
+TOO_LARGE = "The pictures of this video are larger than 8192 × 8192. Please export it smaller and try again."
+
+# What ffmpeg says about a file that it cannot use, and what a person should read.
+_REASONS = {
+    rb"exceeds specified max pixel count|Picture size \d{4,}x\d{4,} is invalid": TOO_LARGE,
+    rb"matches no streams": "There are no pictures in this file, only sound or data. Please choose a video.",
+    rb"no decoder found|Unknown input format": _UNKNOWN_KIND,  # older ffmpegs have no animated WebP
+    rb"No space left on device": "There is no room left to write this file. Please make room and try again.",
+}
+
+SAY_NOTHING_S = 60  # how long ffmpeg may go on without giving a picture or a line
+_EARLY_S = 0.002  # clocks that count milliseconds show a picture up to half of one late
+
+# The first line that showinfo writes about each picture, and what the second says about its colours.
+_SHOWN = re.compile(rb"\] n: *\d+ pts: *(-?\d+) .*sar:(\d+)/(\d+) s:(\d+)x(\d+) ")
+_COLOURS = re.compile(rb" color_space:(\S+) color_primaries:\S+ color_trc:(\S+)")
+_CLOCK = re.compile(rb"config in time_base: (\d+)/(\d+)")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What ffmpeg's showinfo tells about a picture."""
+
+    time_s: float  # by the file's own clock
+    width: int  # with square pixels
+    height: int
+
+
+class Ffmpeg:
+    """One run of ffmpeg, over with the `with` block at the latest.
+
+    A thread reads what it says, so that it never waits for room in that pipe.
+    """
+
+    def __init__(self, arguments: list[str], *, cpu_s: float) -> None:
+        options = ["-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "repeat+level+info"]
+        options += ["-timelimit", str(math.ceil(cpu_s))]  # kept by the kernel, and does not count while nobody reads
+        self._process = subprocess.Popen(  # noqa: S603 - no shell, and no word of the command is a visitor's
+            [imageio_ffmpeg.get_ffmpeg_exe(), *options, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self._output = cast("BufferedReader", self._process.stdout)
+        self._speech = cast("IO[bytes]", self._process.stderr)
+        self._errors: deque[bytes] = deque(maxlen=50)
+        self._silent = False
+        self.shown: queue.SimpleQueue[Picture] = queue.SimpleQueue()
+        self.matrix = self.transfer = "unknown"
+        self.gave_pictures = False
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._listener.join()
+        self._output.close()
+        self._speech.close()
+
+    def lines(self) -> Iterator[bytes]:
+        """Give what arrives as text."""
+        rest = b""
+        while block := self._patiently(SAY_NOTHING_S, self._output.read1):
+            *lines, rest = (rest + block).split(b"\n")
+            yield from lines
+
+    def pictures(self, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+        """Give what arrives as raw RGB, each picture in memory of its own."""
+        while True:
+            picture = np.empty((size[1], size[0], 3), np.uint8)
+            if self._patiently(SAY_NOTHING_S, self._output.readinto, picture.data.cast("B")) < picture.nbytes:
+                return
+            self.gave_pictures = True
+            yield picture
+
+    def finish(self, *, within_s: float = SAY_NOTHING_S) -> None:
+        """Wait for the end, and raise a VideoError unless it is a good one."""
+        code = self._patiently(within_s, self._process.wait)
+        self._listener.join()
+        if code == 0:
+            return
+        said = b"".join(self._errors)
+        if self._silent or code in {255, -9}:  # what becomes of it when its time is over, gently and less so
+            reason = _TOO_SLOW
+        else:
+            reason = next((reason for words, reason in _REASONS.items() if re.search(words, said)), DAMAGED)
+        raise VideoError(reason) from subprocess.CalledProcessError(code, self._process.args, stderr=said)
+
+    def _patiently(
+        self, within_s: float, wait: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        """Wait for ffmpeg to do something, and end it if it does not."""
+        watchdog = threading.Timer(within_s, self._end)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            return wait(*args, **kwargs)
+        finally:
+            watchdog.cancel()
+
+    def _end(self) -> None:
+        self._silent = True
+        self._process.kill()
+
+    def _listen(self) -> None:
+        clock = Fraction(1)
+        for line in self._speech:
+            if not line.startswith(b"[Parsed_showinfo"):
+                if b"[error]" in line or b"[fatal]" in line:
+                    self._errors.append(line)
+            elif found := _CLOCK.search(line):
+                clock = Fraction(int(found[1]), int(found[2]))
+            elif found := _SHOWN.search(line):
+                pts, above, below, width, height = map(int, found.groups())
+                aspect = Fraction(above, below) if above and below else Fraction(1)
+                self.shown.put(Picture(float(pts * clock), max(round(width * aspect), 1), height))
+            elif found := _COLOURS.search(line):
+                self.matrix, self.transfer = found[1].decode(), found[2].decode()
+
+
+def source(path: Path, demuxer: str, options: list[str] | None = None) -> list[str]:
+    """The input: one local file, one demuxer, times as the file has them."""
+    threads = min(4, os.cpu_count() or 1)  # each of a decoder's holds pictures of its own
+    limits = ["-threads", str(threads), "-max_pixels", str(MAX_PIXELS), "-protocol_whitelist", "file"]
+    return [*limits, "-copyts", "-reinit_filter", "0", *(options or []), "-f", demuxer, "-i", f"file:{path.absolute()}"]
+
+
+def raw(filters: str) -> list[str]:
+    """The output: raw pictures on stdout."""
+    return ["-map", "0:V:0", "-vf", filters, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
+
+
+def seek(video: Video, start_s: float) -> list[str]:
+    """Begin at a key frame before start_s; what is too early, sampled leaves out."""
+    early_s = 0 if video.demuxer in _HAVE_KEY_FRAME_TABLES else video.key_gap_s + 1
+    if start_s <= early_s:
+        return []
+    return ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{video.start_s + start_s - early_s:.6f}"]
+
+
+def sampled(video: Video, start_s: float, fps: float, count: int) -> str:
+    """Filters that give `count` pictures, the i-th being the one on the screen at start_s + i / fps."""
+    zero_s = video.start_s + start_s + _EARLY_S
+    return (
+        f"settb=AVTB,setpts=PTS-({zero_s:.6f})/TB,fps={fps:.6f}:start_time=0:round=up"
+        f",tpad=stop_mode=clone:stop=-1,trim=end_frame={count}"
+    )
+
+
+def pictured(video: Video, size: tuple[int, int], scaler: str, pixels: str = "rgb24") -> str:
+    """Filters that make pictures of this size, in ffmpeg's format `pixels`, and for YUV after a colon its matrix."""
+    pixels, _, matrix = pixels.partition(":")
+    filters = [f"scale={size[0]}:{size[1]}:flags={scaler}"]
+    if video.matrix == "unknown" and video.height >= 720:
+        filters[0] += ":in_color_matrix=bt709"  # what browsers take large pictures for; ffmpeg takes all for bt601
+    if video.demuxer in _HAVE_ALPHA:
+        filters.insert(0, "format=rgba,split[shape][white];[white]drawbox=c=white:t=fill:replace=1[paper]")
+        filters[0] += ";[paper][shape]overlay=format=rgb"
+    if video.transfer in _HDR:
+        filters.append(
+            "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=mobius:desat=0,zscale=t=bt709,format=gbrp"
+        )
+    if matrix:
+        filters.append(f"scale=out_color_matrix={matrix}:out_range=tv")
+        filters.append("setparams=color_primaries=bt709:color_trc=bt709")
+    return ",".join([*filters, "setsar=1", f"format={pixels}"])
+
+
+def patience_s(video: Video, span_s: float) -> float:
+    """How many seconds of one core decoding may take; 8K at 60 pictures/s needs 8 for each second of video."""
+    return 60 + 20 * (span_s + video.key_gap_s)

@@ -1,0 +1,244 @@
+"""Videos to pictures and back: the only place of this package that knows video formats.
+
+Everything goes through the ffmpeg program that imageio-ffmpeg brings, in a process of its own: a
+stranger's file can crash or stall that process and nothing else. `probe` measures a video, `read_frames`
+and `read_key_frames` give its pictures with their times, `write_gif` cuts a piece out as GIF, MP4 or
+WebP. Times are seconds from the first picture, whatever the file's own clock says; pictures are
+upright (the phone's rotation applied), with square pixels, in sRGB. What cannot be read is refused with
+a `VideoError` whose sentence can be shown to a visitor: it names no file, no folder and no library.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vision_models.errors import VideoError
+from vision_models.media.ffmpeg import (
+    DAMAGED,
+    MAX_PIXELS,
+    SAY_NOTHING_S,
+    TOO_LARGE,
+    Ffmpeg,
+    patience_s,
+    pictured,
+    raw,
+    sampled,
+    seek,
+    source,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+
+# Of the files that are taken from a folder of videos.
+VIDEO_SUFFIXES = frozenset({".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
+MAX_HOURS = 12
+
+# What a file is, by its first bytes; the name's ending proves nothing. ffmpeg is told the answer, so that it
+# never guesses: playlists, whose entries could be files of this machine, are not among them.
+_SIGNATURES = {
+    rb"....(ftyp|moov|mdat|wide|free|skip)": "mov",
+    rb"\x1aE\xdf\xa3": "matroska",
+    rb"GIF8[79]a": "gif",
+    rb"RIFF....AVI ": "avi",
+    rb"RIFF....WEBPVP8X.{14,4000}ANIM": "webp_anim",
+    rb"\x89PNG\r\n\x1a\n.{4,4000}acTL": "apng",
+    rb"FLV\x01": "flv",
+    rb"OggS": "ogg",
+    rb"0&\xb2u\x8ef\xcf\x11": "asf",  # WMV
+    rb"\0\0\x01\xba": "mpeg",
+    rb"(.{4})?G.{187}(.{4})?G": "mpegts",  # with or without the 4 bytes that camcorders put first
+}
+_HEAD_BYTES = 4096
+_NOT_A_VIDEO = "This file is not a video that can be read here. Please use an MP4, MOV, WebM, MKV, AVI or GIF file."
+_TOO_LONG = f"This video says that it lasts more than {MAX_HOURS} hours. Please cut it into shorter ones."
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video that can be read, as `probe` measured it."""
+
+    path: Path
+    duration_s: float  # from the first picture to the end of the last, > 0
+    width: int  # of the upright picture, with square pixels
+    height: int
+    fps: float  # average
+    key_frames: int  # pictures that can be decoded without any other; at least 1
+    key_gap_s: float  # the longest time without one
+    start_s: float = field(repr=False)  # the time of the first picture by the file's own clock
+    demuxer: str = field(repr=False)  # ffmpeg's names of the container and of the colours
+    matrix: str = field(repr=False)
+    transfer: str = field(repr=False)
+
+
+def probe(path: str | os.PathLike[str]) -> Video:
+    """Measure a video: walk through the file once, decode its first picture.
+
+    The length in a header is often missing (GIF, recordings of browsers) or wrong (downloads that ended
+    early), so the packets are counted: 0.4 s for ten minutes of 720p. Of a file whose end is missing,
+    what is there counts.
+
+    Args:
+        path: an MP4, MOV, WebM, MKV, AVI, FLV, Ogg, WMV, MPEG or GIF file, or an animated WebP or PNG.
+
+    Raises:
+        VideoError: no such file, not a video, damaged, no pictures in it, pictures of more than
+            8192 x 8192, or longer than 12 hours. The text is meant for the person who chose the file.
+    """
+    path = Path(path)
+    demuxer = _recognise(path)
+    # One line per packet on stdout; what showinfo tells about the first picture on stderr.
+    outputs = ["-map", "0:V:0", "-c", "copy", "-f", "framecrc", "-"]
+    outputs += ["-map", "0:V:0", "-vf", "showinfo=checksum=0", "-frames:v", "1", "-f", "null", "-"]
+    clock, count, key_frames = Fraction(0), 0, 0
+    first, last, end, last_key, key_gap = math.inf, -math.inf, -math.inf, math.inf, 0.0
+    with Ffmpeg([*source(path, demuxer), *outputs], cpu_s=120) as run:
+        for line in run.lines():
+            if line.startswith(b"#tb"):
+                clock = Fraction(line.split()[-1].decode())
+            if line.startswith(b"#"):
+                continue
+            packet, _, flags = line.partition(b", F=")  # 1 is a key frame, and is left out if there is no other flag
+            decoded_at, shown_at, length = map(int, packet.split(b",")[1:4])
+            shown_at = max(decoded_at, shown_at)  # what is not known is a large negative number
+            first, last, end = min(first, shown_at), max(last, shown_at), max(end, shown_at + length)
+            count += 1
+            if not flags or int(flags.split(b",")[0], 16) & 1:
+                key_frames += 1
+                key_gap = max(key_gap, shown_at - last_key)
+                last_key = shown_at
+        run.finish()
+    if run.shown.empty() or not count:
+        raise VideoError(DAMAGED)
+    picture = run.shown.get()
+    if picture.width * picture.height > MAX_PIXELS:  # few pixels, but each as wide as many
+        raise VideoError(TOO_LARGE)
+
+    if end == last:  # how long the last picture stays is not known
+        end += (last - first) / max(count - 1, 1)
+    duration_s = float(end * clock) - picture.time_s
+    if duration_s <= 0:
+        duration_s = 0.1  # a single picture; browsers give such GIFs as much
+    if duration_s > MAX_HOURS * 3600:
+        raise VideoError(_TOO_LONG)
+    return Video(
+        path=path,
+        duration_s=duration_s,
+        width=picture.width,
+        height=picture.height,
+        fps=count / duration_s,
+        key_frames=max(key_frames, 1),
+        key_gap_s=float(max(key_gap, end - last_key) * clock) if key_frames else duration_s,
+        start_s=picture.time_s,
+        demuxer=demuxer,
+        matrix=run.matrix,
+        transfer=run.transfer,
+    )
+
+
+def read_frames(
+    video: Video | str | os.PathLike[str],
+    *,
+    fps: float,
+    size: tuple[int, int] | None = None,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    exact: bool = True,
+) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Give the pictures that are on the screen at start_s, start_s + 1/fps, ... before end_s.
+
+    Sampling goes by time, not by counting, so variable frame rates come out right. One picture is held
+    at a time. The decoder is stopped when the iterator ends, is closed or is forgotten.
+
+    Args:
+        video: a path, or what `probe` said about it.
+        fps: pictures per second, > 0; those of a slower video come more than once.
+        size: (width, height) in pixels, the whole picture squeezed into it; None keeps it as it is.
+        start_s: seconds from the first picture, >= 0.
+        end_s: None, and anything behind the end, means to the end.
+        exact: False leaves undecoded the pictures that no other one is predicted from. That saves a
+            third of the time; a sample may then be older, by one to three of the video's pictures.
+
+    Yields:
+        The time of the sample in seconds from the first picture, and uint8 HxWx3 sRGB, writable.
+
+    Raises:
+        VideoError: as `probe`; nothing there can be decoded; or it takes far too long.
+    """
+    video = video if isinstance(video, Video) else probe(video)
+    size = size or (video.width, video.height)
+    span_s = min(video.duration_s if end_s is None else end_s, video.duration_s) - start_s
+    count = math.ceil(span_s * fps - 1e-6)
+    if count <= 0:
+        return
+    opened = source(video.path, video.demuxer, [*([] if exact else ["-skip_frame", "noref"]), *seek(video, start_s)])
+    filters = f"{sampled(video, start_s, fps, count)},{pictured(video, size, 'area')}"
+    with Ffmpeg([*opened, *raw(filters)], cpu_s=patience_s(video, span_s)) as run:
+        for index, picture in enumerate(run.pictures(size)):
+            yield start_s + index / fps, picture
+        run.finish()
+    if not run.gave_pictures:
+        raise VideoError(DAMAGED)
+
+
+def read_key_frames(
+    video: Video | str | os.PathLike[str], *, size: tuple[int, int] | None = None
+) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Give the pictures that can be decoded without any other, with the times at which they are shown.
+
+    Nothing between them is decoded: H.264 is read some thirty times as fast as by `read_frames`. How many
+    there are was the choice of whoever made the video, one in 2 to 10 s as a rule, in a GIF often one.
+
+    Args:
+        video: a path, or what `probe` said about it.
+        size: (width, height) in pixels, the whole picture squeezed into it; None keeps it as it is.
+
+    Yields:
+        The time in seconds from the first picture, and uint8 HxWx3 sRGB, writable.
+
+    Raises:
+        VideoError: as `probe`; none can be decoded; or it takes far too long.
+    """
+    video = video if isinstance(video, Video) else probe(video)
+    size = size or (video.width, video.height)
+    # Keeping the others from the decoder: VP9's does not obey -skip_frame, and -discard spoils the times.
+    only_keys = ["-bsf:v", "noise=drop=not(key)"]
+    filters = f"{pictured(video, size, 'area')},showinfo=checksum=0"
+    with Ffmpeg(
+        [*source(video.path, video.demuxer, only_keys), *raw(filters)], cpu_s=patience_s(video, video.duration_s)
+    ) as run:
+        for picture in run.pictures(size):
+            yield max(run.shown.get(timeout=SAY_NOTHING_S).time_s - video.start_s, 0.0), picture
+        run.finish()
+    if not run.gave_pictures:
+        raise VideoError(DAMAGED)
+
+
+def _recognise(path: Path) -> str:
+    """Name the demuxer for a file."""
+    try:
+        if path.is_dir():
+            raise VideoError("This is a folder, not a video. Please choose one video in it.")
+        if not path.is_file():
+            raise VideoError("This video cannot be found. Please choose it again.")
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise VideoError("This video cannot be opened. Please choose it again, or another one.") from error
+    if not head:
+        raise VideoError("This file is empty. Please choose the video again.")
+    for signature, demuxer in _SIGNATURES.items():
+        if re.match(signature, head, re.DOTALL):
+            return demuxer
+    raise VideoError(_NOT_A_VIDEO)
