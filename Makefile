@@ -6,6 +6,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS :=
+COMMA := ,
 CANDIDATES := $(or $(PYTHON),python3.12 python3.11 python3)
 
 NO_PYTHON = No suitable Python among: $(CANDIDATES). Python 3.11 or newer with its venv module is needed. Install it \
@@ -18,12 +19,13 @@ TORCH_PAIR_BROKEN = torch and torchvision do not fit together, see above. Usuall
 NO_CHROMIUM = There is no "chromium" command, and it could not be installed (that takes apt-get, and root or sudo \
 	without a password). Install Chromium for the browser tests; Debian: apt-get install chromium
 
-# The package in editable mode with the extras $(1). PyPI's torchvision wheels are linked against CUDA's half of torch:
-# with a CPU-only torch the install succeeds and the first import fails, so that is tried here. --no-compile saves half a
-# minute, as most modules are never imported.
+# The package in editable mode with the options $(1); dependency groups need a pip of 2025. PyPI's torchvision wheels are
+# linked against CUDA's half of torch: with a CPU-only torch the install succeeds and the first import fails, so that is
+# tried here. --no-compile saves half a minute, as most modules are never imported.
 define install
 @echo "Installing into $(VENV); the first time that takes minutes (it is some 6 GB on Linux, most of it torch)."
-@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.$(1)'
+@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile 'pip>=25.1'
+@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable $(1)
 @$(BIN)/python -c 'import torch, torchvision; torchvision.ops.nms(torch.ones(1, 4), torch.ones(1), 0.5)' || { \
 	$(BIN)/python -m pip list 2>/dev/null | grep '^torch' >&2; \
 	echo '$(TORCH_PAIR_BROKEN)' >&2; exit 1; }
@@ -74,8 +76,8 @@ $(BIN)/python:
 	echo '$(NO_PYTHON)' >&2; exit 1
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
-	$(call install,)
+	$(call install,'.[demo]')
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(call install,[dev])
+	$(call install,'.[demo$(COMMA)evaluate]' --group dev)
 	@touch $(VENV)/.demo

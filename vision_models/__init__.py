@@ -21,7 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vision_models.errors import PhotoError, VideoError, VisionModelsError, WeightsError
+    from vision_models.errors import DataError, PhotoError, VideoError, VisionModelsError, WeightsError
     from vision_models.exposure import Correction, Estimate, ExposurePredictor
     from vision_models.gifs import HighlightPredictor, Highlights
     from vision_models.interactions import InteractionPredictor, Interactions
@@ -33,6 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Correction",
+    "DataError",
     "Estimate",
     "ExposurePredictor",
     "HighlightPredictor",
@@ -58,6 +59,7 @@ _HOME = {
     "Highlights": "vision_models.gifs",
     "InteractionPredictor": "vision_models.interactions",
     "Interactions": "vision_models.interactions",
+    "DataError": "vision_models.errors",
     "PhotoError": "vision_models.errors",
     "VideoError": "vision_models.errors",
     "VisionModelsError": "vision_models.errors",

@@ -1,7 +1,19 @@
-"""Every error this package raises on purpose, each with the message a person sees.
+"""The errors that somebody who uses this package can meet, each with the message that they see.
 
-`except VisionModelsError` catches them all. The cause, where there is one (an error of
-huggingface_hub, Pillow or safetensors), is kept as `__cause__`.
+    VisionModelsError
+    ├── PhotoError                      a photo that cannot be used
+    ├── VideoError                      a video that cannot be used
+    ├── DataError                       a folder or file to train or evaluate on that cannot be used
+    └── WeightsError                    weights that cannot be had, or not be trusted
+        ├── RepositoryNameError         ... the Hub was asked for in a way that makes no sense
+        ├── HubUnreachableError         ... or does not answer
+        ├── HubLoginError, RepositoryGatedError, RepositoryMissingError, RevisionMissingError
+        ├── WeightsNotCachedError, WeightsFileMissingError
+        ├── WeightsTruncatedError, WeightsChecksumError, WeightsFormatError, WeightsCacheError
+        └── PublishError                ... or does not take an upload
+
+`except VisionModelsError` catches them all. The cause, where there is one (an error of huggingface_hub, Pillow or
+safetensors), is kept as `__cause__`. A wrong argument, such as a strength of 2, raises Python's own ValueError.
 """
 
 
@@ -22,6 +34,14 @@ class VideoError(VisionModelsError, ValueError):
 
     Example:
         This video is damaged or incomplete. Please save or download it again, then try once more.
+    """
+
+
+class DataError(VisionModelsError, ValueError):
+    """A folder or file to train or evaluate on that is not there, is empty, or is not laid out as it has to be.
+
+    Example:
+        There are no .hdr or .exr panoramas in scenes. Name a folder that holds some.
     """
 
 

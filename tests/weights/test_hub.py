@@ -17,8 +17,10 @@ import torch
 from hub_server import WRITE_TOKEN, LoopbackHub
 from huggingface_hub import close_session, constants
 from safetensors.torch import save_file
+from typer.testing import CliRunner
 
 from vision_models import __version__
+from vision_models.cli.app import app
 from vision_models.errors import (
     HubLoginError,
     HubUnreachableError,
@@ -35,6 +37,7 @@ from vision_models.errors import (
     WeightsNotCachedError,
     WeightsTruncatedError,
 )
+from vision_models.exposure import ExposurePredictor
 from vision_models.weights.checkpoint import compressed, load_strictly, load_tensors, save_tensors, sha256_of
 from vision_models.weights.hub import fetch
 from vision_models.weights.publish import publish
@@ -594,6 +597,22 @@ def test_publishing_twice_makes_one_commit(hub: LoopbackHub, weights: Weights) -
     first = publish(REPO, [weights], token=WRITE_TOKEN, endpoint=hub.url)
     assert publish(REPO, [weights], token=WRITE_TOKEN, endpoint=hub.url) == first
     assert len(hub.repositories[REPO]) == 1
+
+
+def test_the_command_publishes_all_three_models_and_prints_the_line_for_the_space(
+    hub: LoopbackHub, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(constants, "ENDPOINT", hub.url)
+        patch.setenv("HF_TOKEN", WRITE_TOKEN)
+        result = CliRunner().invoke(app, ["publish", REPO])
+    assert result.exit_code == 0, result.output
+    (commit,) = hub.repositories[REPO]
+    assert result.stdout.splitlines()[-1] == f"VISION_MODELS_REPO={REPO}@{commit}"
+    names = {f"{model}/{model}-compact.safetensors" for model in ("exposure", "gifs", "interactions")}
+    assert names < hub.repositories[REPO][commit].keys()
+    loaded = fetch(ExposurePredictor.weights, f"{REPO}@{commit}", cache_dir=cache, endpoint=hub.url)
+    assert (loaded.origin, loaded.revision) == ("hub", commit)
 
 
 def test_publishing_without_a_login_says_how_to_log_in(hub: LoopbackHub, weights: Weights) -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vision_models.errors import VideoError
-from vision_models.media.ffmpeg import Ffmpeg, patience_s, pictured, sampled, seek, source
+from vision_models.media.ffmpeg import Ffmpeg, frame_filters, patience_s, sampled, seek, source
 from vision_models.media.videos import Video, probe
 
-MAX_GIF_PIXELS = 200_000_000  # of all its pictures: they wait, 4 bytes a pixel, until the palette has seen the last
+MAX_GIF_PIXELS = 200_000_000  # of all its frames: they wait, 4 bytes a pixel, until the palette has seen the last
 
 
 def write_gif(  # noqa: PLR0917 - in the order in which one says it: from when to when, where to, how
@@ -36,13 +36,13 @@ def write_gif(  # noqa: PLR0917 - in the order in which one says it: from when t
 
     Args:
         video: a path, or what `probe` said about it.
-        start_s: seconds from the first picture; before it counts as 0.
+        start_s: seconds from the first frame; before it counts as 0.
         end_s: behind the end counts as the end. The result lasts end_s - start_s, to within half a
-            picture of it.
+            frame of it.
         path: ends in .gif, .mp4 or .webp; an existing file is replaced.
         height: in pixels; None or more than the video has keeps it as it is. The width follows.
-        fps: pictures per second.
-        max_bytes: the largest file that will do. If need be, the picture gets smaller, comes less often, and
+        fps: frames per second.
+        max_bytes: the largest file that will do. If need be, frames get smaller, come less often, and
             (not in GIF) is compressed more. Two to five files are written to find out how much.
         loop: play forever rather than once. Players decide about MP4 themselves.
 
@@ -99,7 +99,7 @@ class _Clip:
         """Write a file that has about `share` times the bytes of one that gives up nothing.
 
         How many bytes giving up something saves was measured on films and recordings. GIF: area^0.96,
-        fps^0.55, colours^0.36; fewer colours look worse than a smaller picture of the same bytes and are
+        fps^0.55, colours^0.36; fewer colours look worse than a smaller frame of the same bytes and are
         left alone. WebP: fps, quality^0.9. H.264: 2^(-CRF / 5), area.
         """
         fps = self.fps
@@ -129,7 +129,7 @@ class _Clip:
             width, height = width // 2 * 2, height // 2 * 2
         span_s = self.end_s - self.start_s
         filters = sampled(self.video, self.start_s, fps, max(round(span_s * fps), 1))
-        filters += "," + pictured(self.video, (width, height), "lanczos", pixels)
+        filters += "," + frame_filters(self.video, (width, height), "lanczos", pixels)
         if part.suffix == ".gif":
             # stats_mode=diff gives up to 3 % smaller files, but loses the colours that come after a still moment.
             filters += ",split[a][b];[a]palettegen=stats_mode=full[palette]"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-MAX_PIXELS = 8192 * 8192  # of one picture: 8K passes
+MAX_PIXELS = 8192 * 8192  # of one frame: 8K passes
 _HAVE_KEY_FRAME_TABLES = {"mov", "matroska"}  # of the others, seeking can end up behind the time asked for
 _HAVE_ALPHA = {"webp_anim", "apng"}  # so has GIF, but there ffmpeg itself puts white behind
 _HDR = {"smpte2084", "arib-std-b67"}  # PQ and HLG
@@ -51,18 +51,18 @@ _REASONS = {
     rb"No space left on device": "There is no room left to write this file. Please make room and try again.",
 }
 
-SAY_NOTHING_S = 60  # how long ffmpeg may go on without giving a picture or a line
-_EARLY_S = 0.002  # clocks that count milliseconds show a picture up to half of one late
+SAY_NOTHING_S = 60  # how long ffmpeg may go on without giving a frame or a line
+_EARLY_S = 0.002  # clocks that count milliseconds show a frame up to half of one late
 
-# The first line that showinfo writes about each picture, and what the second says about its colours.
+# The first line that showinfo writes about each frame, and what the second says about its colours.
 _SHOWN = re.compile(rb"\] n: *\d+ pts: *(-?\d+) .*sar:(\d+)/(\d+) s:(\d+)x(\d+) ")
 _COLOURS = re.compile(rb" color_space:(\S+) color_primaries:\S+ color_trc:(\S+)")
 _CLOCK = re.compile(rb"config in time_base: (\d+)/(\d+)")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What ffmpeg's showinfo tells about a picture."""
+class Frame:
+    """What ffmpeg's showinfo tells about a frame."""
 
     time_s: float  # by the file's own clock
     width: int  # with square pixels
@@ -88,9 +88,9 @@ class Ffmpeg:
         self._speech = cast("IO[bytes]", self._process.stderr)
         self._errors: deque[bytes] = deque(maxlen=50)
         self._silent = False
-        self.shown: queue.SimpleQueue[Picture] = queue.SimpleQueue()
+        self.shown: queue.SimpleQueue[Frame] = queue.SimpleQueue()
         self.matrix = self.transfer = "unknown"
-        self.gave_pictures = False
+        self.gave_frames = False
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
@@ -111,14 +111,14 @@ class Ffmpeg:
             *lines, rest = (rest + block).split(b"\n")
             yield from lines
 
-    def pictures(self, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+    def frames(self, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
         """Give what arrives as raw RGB, each picture in memory of its own."""
         while True:
-            picture = np.empty((size[1], size[0], 3), np.uint8)
-            if self._patiently(SAY_NOTHING_S, self._output.readinto, picture.data.cast("B")) < picture.nbytes:
+            frame = np.empty((size[1], size[0], 3), np.uint8)
+            if self._patiently(SAY_NOTHING_S, self._output.readinto, frame.data.cast("B")) < frame.nbytes:
                 return
-            self.gave_pictures = True
-            yield picture
+            self.gave_frames = True
+            yield frame
 
     def finish(self, *, within_s: float = SAY_NOTHING_S) -> None:
         """Wait for the end, and raise a VideoError unless it is a good one."""
@@ -160,14 +160,14 @@ class Ffmpeg:
             elif found := _SHOWN.search(line):
                 pts, above, below, width, height = map(int, found.groups())
                 aspect = Fraction(above, below) if above and below else Fraction(1)
-                self.shown.put(Picture(float(pts * clock), max(round(width * aspect), 1), height))
+                self.shown.put(Frame(float(pts * clock), max(round(width * aspect), 1), height))
             elif found := _COLOURS.search(line):
                 self.matrix, self.transfer = found[1].decode(), found[2].decode()
 
 
 def source(path: Path, demuxer: str, options: list[str] | None = None) -> list[str]:
     """The input: one local file, one demuxer, times as the file has them."""
-    threads = min(4, os.cpu_count() or 1)  # each of a decoder's holds pictures of its own
+    threads = min(4, os.cpu_count() or 1)  # each of a decoder's holds frames of its own
     limits = ["-threads", str(threads), "-max_pixels", str(MAX_PIXELS), "-protocol_whitelist", "file"]
     return [*limits, "-copyts", "-reinit_filter", "0", *(options or []), "-f", demuxer, "-i", f"file:{path.absolute()}"]
 
@@ -186,7 +186,7 @@ def seek(video: Video, start_s: float) -> list[str]:
 
 
 def sampled(video: Video, start_s: float, fps: float, count: int) -> str:
-    """Filters that give `count` pictures, the i-th being the one on the screen at start_s + i / fps."""
+    """Filters that give `count` frames, the i-th being the one on the screen at start_s + i / fps."""
     zero_s = video.start_s + start_s + _EARLY_S
     return (
         f"settb=AVTB,setpts=PTS-({zero_s:.6f})/TB,fps={fps:.6f}:start_time=0:round=up"
@@ -194,12 +194,12 @@ def sampled(video: Video, start_s: float, fps: float, count: int) -> str:
     )
 
 
-def pictured(video: Video, size: tuple[int, int], scaler: str, pixels: str = "rgb24") -> str:
+def frame_filters(video: Video, size: tuple[int, int], scaler: str, pixels: str = "rgb24") -> str:
     """Filters that make pictures of this size, in ffmpeg's format `pixels`, and for YUV after a colon its matrix."""
     pixels, _, matrix = pixels.partition(":")
     filters = [f"scale={size[0]}:{size[1]}:flags={scaler}"]
     if video.matrix == "unknown" and video.height >= 720:
-        filters[0] += ":in_color_matrix=bt709"  # what browsers take large pictures for; ffmpeg takes all for bt601
+        filters[0] += ":in_color_matrix=bt709"  # what browsers take large frames for; ffmpeg takes all for bt601
     if video.demuxer in _HAVE_ALPHA:
         filters.insert(0, "format=rgba,split[shape][white];[white]drawbox=c=white:t=fill:replace=1[paper]")
         filters[0] += ";[paper][shape]overlay=format=rgb"
@@ -214,5 +214,5 @@ def pictured(video: Video, size: tuple[int, int], scaler: str, pixels: str = "rg
 
 
 def patience_s(video: Video, span_s: float) -> float:
-    """How many seconds of one core decoding may take; 8K at 60 pictures/s needs 8 for each second of video."""
+    """How many seconds of one core decoding may take; 8K at 60 frames/s needs 8 for each second of video."""
     return 60 + 20 * (span_s + video.key_gap_s)

@@ -1,10 +1,9 @@
-"""Files in, arrays out, and back: the only place of this package that knows image formats.
+"""Photos in, arrays out, and back: the only place of this package that knows image formats.
 
 `read_photo` turns what people really have (phone photos lying on their side, HEIC, wide-gamut
 colour, scans in CMYK or 16 bits, animations, broken downloads) into one thing: uint8 sRGB,
 HxWx3, upright. Whatever cannot become that is refused with a `PhotoError` whose sentence can be
-shown to a visitor: it names no file, no folder and no library. `write_png`, `write_radiance` and
-`read_radiance` are the lossless ways out and the way in for scene radiance.
+shown to a visitor: it names no file, no folder and no library. `write_png` is the lossless way out.
 """
 
 from __future__ import annotations

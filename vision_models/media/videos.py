@@ -1,11 +1,8 @@
-"""Videos to pictures and back: the only place of this package that knows video formats.
+"""Videos in, frames out: `probe` measures a video, `read_frames` and `read_key_frames` give its frames and their times.
 
-Everything goes through the ffmpeg program that imageio-ffmpeg brings, in a process of its own: a
-stranger's file can crash or stall that process and nothing else. `probe` measures a video, `read_frames`
-and `read_key_frames` give its pictures with their times, `write_gif` cuts a piece out as GIF, MP4 or
-WebP. Times are seconds from the first picture, whatever the file's own clock says; pictures are
-upright (the phone's rotation applied), with square pixels, in sRGB. What cannot be read is refused with
-a `VideoError` whose sentence can be shown to a visitor: it names no file, no folder and no library.
+Times are seconds from the first frame, whatever the file's own clock says; frames are upright (the phone's rotation
+applied), with square pixels, in sRGB. What cannot be read is refused with a `VideoError` whose sentence can be shown to
+a visitor: it names no file, no folder and no library.
 """
 
 from __future__ import annotations
@@ -27,8 +24,8 @@ from vision_models.media.ffmpeg import (
     SAY_NOTHING_S,
     TOO_LARGE,
     Ffmpeg,
+    frame_filters,
     patience_s,
-    pictured,
     raw,
     sampled,
     seek,
@@ -70,20 +67,20 @@ class Video:
     """A video that can be read, as `probe` measured it."""
 
     path: Path
-    duration_s: float  # from the first picture to the end of the last, > 0
-    width: int  # of the upright picture, with square pixels
+    duration_s: float  # from the first frame to the end of the last, > 0
+    width: int  # of the upright frame, with square pixels
     height: int
     fps: float  # average
-    key_frames: int  # pictures that can be decoded without any other; at least 1
+    key_frames: int  # frames that can be decoded without any other; at least 1
     key_gap_s: float  # the longest time without one
-    start_s: float = field(repr=False)  # the time of the first picture by the file's own clock
+    start_s: float = field(repr=False)  # the time of the first frame by the file's own clock
     demuxer: str = field(repr=False)  # ffmpeg's names of the container and of the colours
     matrix: str = field(repr=False)
     transfer: str = field(repr=False)
 
 
 def probe(path: str | os.PathLike[str]) -> Video:
-    """Measure a video: walk through the file once, decode its first picture.
+    """Measure a video: walk through the file once, decode its first frame.
 
     The length in a header is often missing (GIF, recordings of browsers) or wrong (downloads that ended
     early), so the packets are counted: 0.4 s for ten minutes of 720p. Of a file whose end is missing,
@@ -93,12 +90,12 @@ def probe(path: str | os.PathLike[str]) -> Video:
         path: an MP4, MOV, WebM, MKV, AVI, FLV, Ogg, WMV, MPEG or GIF file, or an animated WebP or PNG.
 
     Raises:
-        VideoError: no such file, not a video, damaged, no pictures in it, pictures of more than
+        VideoError: no such file, not a video, damaged, no frames in it, frames of more than
             8192 x 8192, or longer than 12 hours. The text is meant for the person who chose the file.
     """
     path = Path(path)
     demuxer = _recognise(path)
-    # One line per packet on stdout; what showinfo tells about the first picture on stderr.
+    # One line per packet on stdout; what showinfo tells about the first frame on stderr.
     outputs = ["-map", "0:V:0", "-c", "copy", "-f", "framecrc", "-"]
     outputs += ["-map", "0:V:0", "-vf", "showinfo=checksum=0", "-frames:v", "1", "-f", "null", "-"]
     clock, count, key_frames = Fraction(0), 0, 0
@@ -121,26 +118,26 @@ def probe(path: str | os.PathLike[str]) -> Video:
         run.finish()
     if run.shown.empty() or not count:
         raise VideoError(DAMAGED)
-    picture = run.shown.get()
-    if picture.width * picture.height > MAX_PIXELS:  # few pixels, but each as wide as many
+    frame = run.shown.get()
+    if frame.width * frame.height > MAX_PIXELS:  # few pixels, but each as wide as many
         raise VideoError(TOO_LARGE)
 
-    if end == last:  # how long the last picture stays is not known
+    if end == last:  # how long the last frame stays is not known
         end += (last - first) / max(count - 1, 1)
-    duration_s = float(end * clock) - picture.time_s
+    duration_s = float(end * clock) - frame.time_s
     if duration_s <= 0:
-        duration_s = 0.1  # a single picture; browsers give such GIFs as much
+        duration_s = 0.1  # a single frame; browsers give such GIFs as much
     if duration_s > MAX_HOURS * 3600:
         raise VideoError(_TOO_LONG)
     return Video(
         path=path,
         duration_s=duration_s,
-        width=picture.width,
-        height=picture.height,
+        width=frame.width,
+        height=frame.height,
         fps=count / duration_s,
         key_frames=max(key_frames, 1),
         key_gap_s=float(max(key_gap, end - last_key) * clock) if key_frames else duration_s,
-        start_s=picture.time_s,
+        start_s=frame.time_s,
         demuxer=demuxer,
         matrix=run.matrix,
         transfer=run.transfer,
@@ -156,22 +153,22 @@ def read_frames(
     end_s: float | None = None,
     exact: bool = True,
 ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-    """Give the pictures that are on the screen at start_s, start_s + 1/fps, ... before end_s.
+    """Give the frames that are on the screen at start_s, start_s + 1/fps, ... before end_s.
 
-    Sampling goes by time, not by counting, so variable frame rates come out right. One picture is held
+    Sampling goes by time, not by counting, so variable frame rates come out right. One frame is held
     at a time. The decoder is stopped when the iterator ends, is closed or is forgotten.
 
     Args:
         video: a path, or what `probe` said about it.
-        fps: pictures per second, > 0; those of a slower video come more than once.
-        size: (width, height) in pixels, the whole picture squeezed into it; None keeps it as it is.
-        start_s: seconds from the first picture, >= 0.
+        fps: frames per second, > 0; those of a slower video come more than once.
+        size: (width, height) in pixels, the whole frame squeezed into it; None keeps it as it is.
+        start_s: seconds from the first frame, >= 0.
         end_s: None, and anything behind the end, means to the end.
-        exact: False leaves undecoded the pictures that no other one is predicted from. That saves a
-            third of the time; a sample may then be older, by one to three of the video's pictures.
+        exact: False leaves undecoded the frames that no other one is predicted from. That saves a
+            third of the time; a sample may then be older, by one to three of the video's frames.
 
     Yields:
-        The time of the sample in seconds from the first picture, and uint8 HxWx3 sRGB, writable.
+        The time of the sample in seconds from the first frame, and uint8 HxWx3 sRGB, writable.
 
     Raises:
         VideoError: as `probe`; nothing there can be decoded; or it takes far too long.
@@ -183,29 +180,29 @@ def read_frames(
     if count <= 0:
         return
     opened = source(video.path, video.demuxer, [*([] if exact else ["-skip_frame", "noref"]), *seek(video, start_s)])
-    filters = f"{sampled(video, start_s, fps, count)},{pictured(video, size, 'area')}"
+    filters = f"{sampled(video, start_s, fps, count)},{frame_filters(video, size, 'area')}"
     with Ffmpeg([*opened, *raw(filters)], cpu_s=patience_s(video, span_s)) as run:
-        for index, picture in enumerate(run.pictures(size)):
-            yield start_s + index / fps, picture
+        for index, frame in enumerate(run.frames(size)):
+            yield start_s + index / fps, frame
         run.finish()
-    if not run.gave_pictures:
+    if not run.gave_frames:
         raise VideoError(DAMAGED)
 
 
 def read_key_frames(
     video: Video | str | os.PathLike[str], *, size: tuple[int, int] | None = None
 ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-    """Give the pictures that can be decoded without any other, with the times at which they are shown.
+    """Give the frames that can be decoded without any other, with the times at which they are shown.
 
     Nothing between them is decoded: H.264 is read some thirty times as fast as by `read_frames`. How many
     there are was the choice of whoever made the video, one in 2 to 10 s as a rule, in a GIF often one.
 
     Args:
         video: a path, or what `probe` said about it.
-        size: (width, height) in pixels, the whole picture squeezed into it; None keeps it as it is.
+        size: (width, height) in pixels, the whole frame squeezed into it; None keeps it as it is.
 
     Yields:
-        The time in seconds from the first picture, and uint8 HxWx3 sRGB, writable.
+        The time in seconds from the first frame, and uint8 HxWx3 sRGB, writable.
 
     Raises:
         VideoError: as `probe`; none can be decoded; or it takes far too long.
@@ -214,14 +211,14 @@ def read_key_frames(
     size = size or (video.width, video.height)
     # Keeping the others from the decoder: VP9's does not obey -skip_frame, and -discard spoils the times.
     only_keys = ["-bsf:v", "noise=drop=not(key)"]
-    filters = f"{pictured(video, size, 'area')},showinfo=checksum=0"
+    filters = f"{frame_filters(video, size, 'area')},showinfo=checksum=0"
     with Ffmpeg(
         [*source(video.path, video.demuxer, only_keys), *raw(filters)], cpu_s=patience_s(video, video.duration_s)
     ) as run:
-        for picture in run.pictures(size):
-            yield max(run.shown.get(timeout=SAY_NOTHING_S).time_s - video.start_s, 0.0), picture
+        for frame in run.frames(size):
+            yield max(run.shown.get(timeout=SAY_NOTHING_S).time_s - video.start_s, 0.0), frame
         run.finish()
-    if not run.gave_pictures:
+    if not run.gave_frames:
         raise VideoError(DAMAGED)
 
 

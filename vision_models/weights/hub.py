@@ -1,8 +1,7 @@
-"""Weights: a record per checkpoint, and the one function that turns it into a verified file.
+"""The one function that turns a record into a verified file: from the Hub, its cache on this machine, or the package.
 
-A record pins its bytes by their sha256, so that it does not matter who serves them: the Hugging
-Face Hub, its cache on this machine, and the copy bundled with the package all hold the same file,
-or are refused. Everything huggingface_hub can fail with is translated here, and only here.
+Everything that huggingface_hub can fail with while reading is translated here, and only here; `publish` does the same
+for uploads.
 """
 
 from __future__ import annotations
@@ -14,12 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from huggingface_hub import (
-    HfApi,
-    constants,
-    hf_hub_url,
-    try_to_load_from_cache,
-)
+from huggingface_hub import HfApi, constants, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import (
     DisabledRepoError,
     GatedRepoError,

@@ -1,0 +1,68 @@
+"""What somebody meets at the command line: help at once, and one red line when something is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from vision_models.cli.app import app
+from vision_models.media.photos import write_png
+
+MODELS = ("exposure", "gifs", "interactions")
+
+
+def test_help_waits_for_no_networks() -> None:
+    code = (
+        "import json, sys; from typer.testing import CliRunner; from vision_models.cli.app import app; "
+        "result = CliRunner().invoke(app, ['--help']); "
+        "print(json.dumps([result.exit_code, result.stdout, 'torch' in sys.modules, 'cv2' in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    exit_code, said, *loaded = json.loads(done.stdout)
+    assert (exit_code, loaded) == (0, [False, False])
+    for command in ("correct", "gif", "detect", "label", "publish", "train", "evaluate", "bench"):
+        assert command in said
+
+
+@pytest.mark.parametrize("group", ["train", "evaluate", "bench"])
+def test_every_model_is_called_the_same_in_every_group(group: str) -> None:
+    said = CliRunner().invoke(app, [group, "--help"]).stdout
+    assert all(model in said for model in MODELS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["correct", "{file}", "-o", "{folder}/out.png"],
+        ["detect", "{file}"],
+        ["gif", "{file}", "-o", "{folder}"],
+        ["gif", "{file}", "-o", "{folder}", "--history", "{file}"],
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_in_one_line(tmp_path: Path, arguments: list[str]) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("no photo, no video")
+    result = CliRunner().invoke(app, [one.format(file=file, folder=tmp_path) for one in arguments])
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"{file}: This file is not a ")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_evaluation_of_nothing_says_which_folders_it_takes(model: str) -> None:
+    result = CliRunner().invoke(app, ["evaluate", model])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("There is nothing to evaluate on. Name a folder with --data or --")
+
+
+def test_a_wrong_ending_is_said_before_any_network_is_asked_twice(tmp_path: Path) -> None:
+    photo = write_png(np.full((40, 40, 3), 30, np.uint8), tmp_path / "photo.png")
+    command = ["correct", str(photo), "-o", str(tmp_path / "out.png"), "--radiance", str(tmp_path / "light.tiff")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert "Radiance is kept in .exr or .hdr files" in result.stderr
+    assert "Traceback" not in result.stderr
