@@ -60,7 +60,7 @@ Transformation</a> (Yang et al., CVPR 2018). Code and weights are ours, not the 
 MOVE_DIVIDER = "(position) => ({__type__: 'update', slider_position: position})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
     """The photo on a visitor's screen, as their session remembers it. All pixels stay in files."""
 

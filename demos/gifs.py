@@ -96,7 +96,7 @@ class Look:
     suffix: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
     """A video that was watched. All pictures stay in files."""
 

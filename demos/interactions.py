@@ -92,7 +92,7 @@ around it, dashed, the place where the object was expected">
 <path d="M86 85 L296 100"/><text x="46" y="34">1</text><text x="168" y="84">ride</text></svg>"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
     """The photo on a visitor's screen, as their session remembers it. All pixels stay in files."""
 

@@ -45,7 +45,7 @@ def test_a_run_goes_on_where_it_was_saved_and_counts_its_time_on(
     monkeypatch.setattr(training, "SAVE_SECONDS", -1)
     first, checkpoint = Run(), tmp_path / "checkpoint.pt"
     first.seconds = 1000.0
-    Logbook(first, 100, checkpoint, tmp_path / "log.jsonl").note({"box": first.step()})
+    Logbook(first, 100, tmp_path).note({"box": first.step()})
     first.step()  # not saved any more
     second = Run()
     assert second.resume(checkpoint)
@@ -59,7 +59,7 @@ def test_the_log_says_how_far_a_run_is_and_the_mean_of_what_it_lost(
 ) -> None:
     run = Run()
     caplog.set_level("INFO", "vision_models")
-    logbook = Logbook(run, 100, tmp_path / "checkpoint.pt", tmp_path / "log.jsonl")
+    logbook = Logbook(run, 100, tmp_path)
     logbook.note({"box": run.step()}, size=32)
     assert not caplog.messages
     monkeypatch.setattr(training, "LOG_SECONDS", -1)

@@ -69,8 +69,8 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(folder / "env", symlinks=True, with_pip=False)
     python = folder / "env" / "bin" / "python"
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder / "env")}))
-    install = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", "--quiet", wheel]
-    subprocess.run(install, check=True, capture_output=True)
+    install = ["--python", str(python), "install", "--no-deps", "--no-index", "--quiet", str(wheel)]
+    subprocess.run([sys.executable, "-m", "pip", *install], check=True, capture_output=True)
     metadata = next(packages.glob("vision_models-*.dist-info"))
     requires = Distribution.at(metadata).requires or []
     for one in needed(requires).values():

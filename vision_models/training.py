@@ -7,8 +7,8 @@ A command keeps its state in a `TrainingRun` and tells a `Logbook` after each st
         def step(self, batch): ...  # at learning_rate(self.recipe, self.seen); adds to self.seen
 
     run = Run(recipe, choose_device(device))
-    run.resume(out / "checkpoint.pt")
-    logbook = Logbook(run, recipe.samples, out / "checkpoint.pt", out / "log.jsonl")
+    run.resume(out / CHECKPOINT)
+    logbook = Logbook(run, recipe.samples, out)
     for batch in loader(Samples(start=run.seen, stop=recipe.samples), recipe.batch, workers):
         logbook.note({"box": run.step(batch)})
     logbook.close()
@@ -31,6 +31,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 LOG = logging.getLogger(__name__)
 
+CHECKPOINT = "checkpoint.pt"  # in the folder of a run, beside log.jsonl and recipe.json
 LOG_SECONDS = 30
 SAVE_SECONDS = 120
 
@@ -44,7 +45,7 @@ class Schedule(Protocol):
 
     @property
     def learning_rate(self) -> float:
-        """The highest."""
+        """Peak of the schedule."""
 
     @property
     def warm_up(self) -> float:
@@ -112,8 +113,9 @@ class TrainingRun(ABC):
 class Logbook:
     """Keeps a run's time, and now and then saves it, logs its losses and tells of them."""
 
-    def __init__(self, run: TrainingRun, samples: int, checkpoint: Path, log: Path) -> None:
-        self.run, self.samples, self.checkpoint, self.log = run, samples, checkpoint, log
+    def __init__(self, run: TrainingRun, samples: int, out: Path) -> None:
+        self.run, self.samples = run, samples
+        self.checkpoint, self.log = out / CHECKPOINT, out / "log.jsonl"
         self._started = time.monotonic() - run.seconds
         self._saved_at = self._logged_at = time.monotonic()
         self._losses: list[Tensor] = []

@@ -261,3 +261,11 @@ def test_cpu_and_gpu_agree(predictor: ExposurePredictor, coffee: Photo) -> None:
     a, b = predictor.correct(photo), on_gpu.correct(photo)
     assert np.abs(a.image.astype(int) - b.image).max() <= 3
     assert np.median(np.abs(a.radiance - b.radiance) / (a.radiance + 1e-3)) < 0.01
+
+
+def test_results_can_be_compared(predictor: ExposurePredictor) -> None:
+    estimate = predictor.estimate(np.full((64, 64, 3), 40, np.uint8))
+    one, other = (estimate.render(np.full((64, 64, 3), 40, np.uint8)) for _ in range(2))
+    assert one == one  # noqa: PLR0124 - arrays inside made it raise
+    assert one != other
+    assert [estimate].index(estimate) == 0

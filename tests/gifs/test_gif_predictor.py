@@ -274,7 +274,7 @@ def test_gpu_and_cpu_rank_alike(predictor: HighlightPredictor, video: Path, gifs
 
 
 def test_the_command_writes_gifs_and_says_why(video: Path, gifs: dict[str, Path], tmp_path: Path) -> None:
-    likes = ["--history", str(gifs["rocket"]), str(gifs["chelsea"])]
+    likes = ["--history", str(gifs["rocket"]), "--history", str(gifs["chelsea"])]
     options = ["--count", "2", "--height", "64", "--disliked", str(gifs["rocket"]), "-o", str(tmp_path / "out")]
     result = CliRunner().invoke(app, ["gif", str(video), *likes, *options])
     assert result.exit_code == 0, result.output
@@ -282,6 +282,20 @@ def test_the_command_writes_gifs_and_says_why(video: Path, gifs: dict[str, Path]
     assert [path.name for path in written] == ["video-1.gif", "video-2.gif"]
     assert "like chelsea.gif" in result.output.splitlines()[0]
     assert [probe(path).height for path in written] == [64, 64]
+
+
+def test_a_history_before_the_video_leaves_the_video_alone(video: Path, gifs: dict[str, Path], tmp_path: Path) -> None:
+    options = ["--history", str(gifs["chelsea"]), str(video), "--count", "1", "--height", "64", "-o", str(tmp_path)]
+    result = CliRunner().invoke(app, ["gif", *options])
+    assert result.exit_code == 0, result.output
+    assert "like chelsea.gif" in result.output
+
+
+def test_rankings_can_be_compared(predictor: HighlightPredictor, index: VideoIndex) -> None:
+    one, other = (predictor.score(index, []) for _ in range(2))
+    assert one == one  # noqa: PLR0124 - arrays inside made it raise
+    assert one != other
+    assert one.segments == other.segments
 
 
 @pytest.mark.parametrize("kind", ["mp4", "webp"])

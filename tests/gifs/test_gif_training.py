@@ -19,12 +19,14 @@ from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.evaluation.evaluate import cases
 from vision_models.gifs.features import VideoNetworkEncoder, describe, sample, segment_vector
 from vision_models.gifs.motion import MOTION_SIZE, MotionMeter, summarise
-from vision_models.gifs.network import PHDGIFs
+from vision_models.gifs.network import PHDGIFs, similarity_features
 from vision_models.gifs.predictor import HighlightPredictor
-from vision_models.gifs.scorers import Comparison, similarity_features
+from vision_models.gifs.scorers import Comparison
 from vision_models.gifs.training import data, train_encoder
+from vision_models.gifs.training import train as train_module
 from vision_models.gifs.training.data import jitter, read_clips, read_photos, split_topics, topic_named
-from vision_models.gifs.training.train import Recipe, ranking_loss, train
+from vision_models.gifs.training.losses import ranking_loss
+from vision_models.gifs.training.train import Recipe
 from vision_models.gifs.training.train_encoder import EncoderRecipe
 from vision_models.gifs.training.users import Habits
 from vision_models.weights.checkpoint import load_tensors, save_tensors
@@ -71,14 +73,23 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def run(*arguments: object) -> Path:
+    """Run a training command and return the weights that it says it wrote."""
+    result = CliRunner().invoke(app, ["train", *map(str, arguments), "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    return Path(result.stdout.split()[1].rstrip("."))
+
+
 @pytest.fixture(scope="module")
 def trained(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of both commands' functions, from a random backbone in place of the public one."""
+    """What both commands make of few small photos, from a random backbone in place of the public one."""
     out = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_encoder, "initial_backbone", random_backbone)
-        encoder = train_encoder.train_encoder(sets, out, ENCODER, device="cpu", workers=0)
-    return train(sets, encoder, out, RECIPE, device="cpu")
+        patch.setattr(train_encoder, "EncoderRecipe", lambda: ENCODER)
+        patch.setattr(train_module, "Recipe", lambda: RECIPE)
+        encoder = run("gifs-encoder", "--data", sets, "--out", out, "--workers", 0)
+        return run("gifs", "--data", sets, "--encoder", encoder, "--out", out)
 
 
 def random_backbone() -> EfficientNetLite0:
@@ -144,7 +155,7 @@ def test_the_same_seed_shows_the_same_view_of_a_photo() -> None:
 def test_training_writes_a_checkpoint_that_ranks(trained: Path) -> None:
     predictor = HighlightPredictor.from_pretrained(trained, device="cpu")
     assert predictor.config == CONFIG
-    record = json.loads((trained.parent / "phd-gifs.json").read_text())
+    record = json.loads((trained.parent / "recipe.json").read_text())
     assert set(record["topics"]["training"]) | set(record["topics"]["validation"]) == set(TOPICS)
     tensors, _ = load_tensors(trained)
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
@@ -224,9 +235,9 @@ def test_without_the_public_weights_the_command_says_what_to_install(
     sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train_encoder, "INITIAL_PACKAGE", "no_such_package")
-    result = CliRunner().invoke(app, ["train", "phd-encoder", "--data", str(sets), "--out", str(tmp_path)])
+    result = CliRunner().invoke(app, ["train", "gifs-encoder", "--data", str(sets), "--out", str(tmp_path)])
     assert result.exit_code == 1
-    assert "vision-models[train]" in result.stderr
+    assert "vision-models[train,evaluate]" in result.stderr
 
 
 # ---- scorers
@@ -362,5 +373,5 @@ def test_a_history_is_never_from_the_place_of_the_video(sets: Path) -> None:
 def test_weights_of_another_model_are_refused_in_words(trained: Path, tmp_path: Path) -> None:
     tensors, config = load_tensors(trained)
     save_tensors(tmp_path / "other.safetensors", tensors, config | {"colour": "red"})
-    with pytest.raises(WeightsFormatError, match="not one of PHD-GIFs"):
+    with pytest.raises(WeightsFormatError, match="does not fit HighlightPredictor"):
         HighlightPredictor.from_pretrained(tmp_path / "other.safetensors", device="cpu")

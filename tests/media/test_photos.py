@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from vision_models.media import photos
 from vision_models.errors import PhotoError, VisionModelsError
+from vision_models.media import photos
 from vision_models.media.photos import read_photo, resize_to_fit, write_png
 from vision_models.media.radiance import read_radiance, write_radiance
 

@@ -14,7 +14,7 @@ from vision_models.media.photos import check_photo
 GAMMA = 2.2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Correction:
     """A corrected photo."""
 
@@ -28,7 +28,7 @@ class Correction:
         return (exposed.clamp(0, 1).pow_(1 / GAMMA) * 255 + 0.5).to(torch.uint8).numpy()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Estimate:
     """What the networks said about a photo, at working size. Small, picklable, independent of any device.
 

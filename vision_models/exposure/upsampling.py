@@ -29,7 +29,7 @@ _BLACK = 1e-3  # keeps gains finite in black areas
 _LARGEST_SLOPE = 16.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LocalAffine:
     """An affine function of the guide around every pixel: slope * guide + offset, both (C, h, w)."""
 
@@ -74,7 +74,7 @@ def enlarge(small: Tensor, rows: slice, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(mixed[None], size=(len(centres), width), mode="bilinear", align_corners=False)[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quieter:
     """Takes noise out of those parts of a photo that are about to be brightened a lot, before they are.
 

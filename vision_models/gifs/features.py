@@ -116,7 +116,7 @@ class _Normalise(nn.Module):
         return (x.float() / 255 - self.mean) / self.deviation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Samples:
     """What is kept of a stretch of video before the network looks at it. Picklable."""
 

@@ -70,3 +70,36 @@ class PHDGIFs(nn.Module):
         self.register_buffer("motion_scale", torch.ones(MOTION_SIZE))
         self.register_buffer("fusion_weight", torch.ones(()))
         self.register_buffer("background", torch.zeros(config.background, size))
+
+    def forward(self, segments: Tensor, history: Tensor, similarities: Tensor) -> Tensor:
+        """PHD-GIFs: h = h_FNN + w * h_SVM, late fusion of PHD-CA and SVM-D.
+
+        Args:
+            segments: (S, D) rows of unit length.
+            history: (H, D) rows of unit length. Without any, the generic ranker answers.
+            similarities: (S, H) cosines of the two.
+
+        Returns:
+            (S,) scores; only their order within a video means something.
+        """
+        if not len(history):
+            return self.generic(segments)
+        return self.h_fnn(segments, history) + self.fusion_weight * self.h_svm(similarities)
+
+    def h_fnn(self, segments: Tensor, history: Tensor) -> Tensor:
+        """PHD-CA: a feed-forward network that sees each segment beside the mean of the history, (S,)."""
+        return self.phd_ca(torch.cat([segments, history.mean(dim=0).expand_as(segments)], dim=1))
+
+    def h_svm(self, similarities: Tensor) -> Tensor:
+        """SVM-D: a linear ranking SVM on similarities (S, H) to the nearest history elements, (S,)."""
+        return self.svm_d(similarity_features(similarities, self.config.nearest))[:, 0]
+
+
+def similarity_features(similarities: Tensor, nearest: int) -> Tensor:
+    """What SVM-D looks at: similarities (..., S, H) to the history, sorted, the `nearest` largest: (..., S, nearest).
+
+    A shorter history repeats its least similar element, so that one GIF is enough.
+    """
+    top = similarities.topk(min(nearest, similarities.shape[-1]), dim=-1).values
+    missing = nearest - top.shape[-1]
+    return torch.cat([top, top[..., -1:].expand(*top.shape[:-1], missing)], dim=-1)

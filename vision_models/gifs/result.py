@@ -51,7 +51,7 @@ class VideoIndexPart(NamedTuple):
     signatures: NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VideoIndex:
     """All that is ever needed of a video: decoded and seen once, small, picklable, without pictures to recognise."""
 
@@ -69,7 +69,7 @@ class VideoIndex:
         return grid(self.video.duration_s, SEGMENT_S)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Highlights:
     """A ranked video."""
 

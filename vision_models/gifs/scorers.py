@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from vision_models.gifs.network import PHDGIFs
 
@@ -24,21 +24,11 @@ RESIDUAL_STEPS = 60
 RESIDUAL_REGULARISATION = 0.01
 
 
-def similarity_features(similarities: Tensor, nearest: int) -> Tensor:
-    """What SVM-D looks at: similarities (..., S, H) to the history, sorted, the `nearest` largest: (..., S, nearest).
-
-    A shorter history repeats its least similar element, so that one GIF is enough.
-    """
-    top = similarities.topk(min(nearest, similarities.shape[-1]), dim=-1).values
-    missing = nearest - top.shape[-1]
-    return torch.cat([top, top[..., -1:].expand(*top.shape[:-1], missing)], dim=-1)
-
-
 class Comparison:
     """The scorers of one checkpoint. Those that need a history give the generic ranker's scores when it is empty."""
 
-    def __init__(self, model: PHDGIFs) -> None:
-        self.model = model
+    def __init__(self, network: PHDGIFs) -> None:
+        self.network = network
 
     @property
     def scorers(self) -> dict[str, Scorer]:
@@ -56,11 +46,11 @@ class Comparison:
 
     def generic(self, segments: Vectors, history: Vectors) -> Scores:  # noqa: ARG002 - it does not ask who is asking
         """Video2GIF: a feed-forward network that sees the segment alone."""
-        return self._ask(self.model.generic, segments)
+        return self._ask(self.network.generic, segments)
 
     def highlight_svm(self, segments: Vectors, history: Vectors) -> Scores:  # noqa: ARG002
         """A linear ranking SVM that sees the segment alone."""
-        return self._ask(lambda x: self.model.svm(x)[:, 0], segments)
+        return self._ask(lambda x: self.network.svm(x)[:, 0], segments)
 
     def maximal_similarity(self, segments: Vectors, history: Vectors) -> Scores:
         """The cosine with the most similar history element."""
@@ -79,7 +69,7 @@ class Comparison:
             return self.generic(segments, history)
         liked, others, asked = (
             np.column_stack([self.generic(x, history), x])
-            for x in (history, self.model.background.numpy(force=True), segments)
+            for x in (history, self.network.background.numpy(force=True), segments)
         )
         weights = _ranking_svm(liked, others)
         return asked @ weights
@@ -94,8 +84,7 @@ class Comparison:
         """PHD-CA: a feed-forward network that sees the segment beside the mean of the history."""
         if not len(history):
             return self.generic(segments, history)
-        mean = np.broadcast_to(history.mean(axis=0), segments.shape)
-        return self._ask(self.model.phd_ca, np.concatenate([segments, mean], axis=1))
+        return self._ask(self.network.h_fnn, segments, history)
 
     def fusion(self, segments: Vectors, history: Vectors, disliked: Vectors | None = None) -> Scores:
         """PHD-GIFs: h = h_FNN + w * h_SVM, late fusion of PHD-CA and SVM-D.
@@ -103,24 +92,21 @@ class Comparison:
         What is near to `disliked` (K, D) loses what it would gain from being near to the history; the paper has no such
         thing.
         """
-        scores = self.phd_ca(segments, history)
-        weight = self.model.fusion_weight.item()
-        if len(history):
-            scores = scores + weight * self.closeness(segments, history)
+        scores = self._ask(self.network, segments, history, segments @ history.T)
         if disliked is not None and len(disliked):
-            scores = scores - weight * self.closeness(segments, disliked)
+            scores = scores - self.network.fusion_weight.item() * self.closeness(segments, disliked)
         return scores
 
     def closeness(self, segments: Vectors, examples: Vectors) -> Scores:
         """What SVM-D says of segments beside one or more examples."""
-        similarities = torch.from_numpy(segments @ examples.T)
-        features = similarity_features(similarities, self.model.svm_d.in_features)
-        return self._ask(lambda x: self.model.svm_d(x)[:, 0], features.numpy())
+        return self._ask(self.network.h_svm, segments @ examples.T)
 
-    def _ask(self, network: nn.Module | Callable[[Tensor], Tensor], x: Vectors) -> Scores:
+    def _ask(self, network: Callable[..., Tensor], *vectors: Vectors) -> Scores:
+        device = self.network.fusion_weight.device
         with torch.inference_mode():
-            device = self.model.fusion_weight.device
-            return network(torch.from_numpy(np.ascontiguousarray(x, np.float32)).to(device)).numpy(force=True)
+            return network(
+                *(torch.from_numpy(np.ascontiguousarray(some, np.float32)).to(device) for some in vectors)
+            ).numpy(force=True)
 
 
 def _ranking_svm(liked: Vectors, others: Vectors) -> NDArray[np.float32]:

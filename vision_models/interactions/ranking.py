@@ -37,7 +37,7 @@ class Interaction:
     target_score: float  # s_o times g; with the extras, how likely it is this target among all candidates; else 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Factors:
     """What the branches say of the N boxes of a photo, P of which are people."""
 
@@ -61,7 +61,7 @@ class Factors:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pairs:
     """Logs of what counts for every person, action and candidate: the N boxes, and that the target is not to be seen.
 

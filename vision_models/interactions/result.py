@@ -15,7 +15,7 @@ from vision_models.interactions.ranking import Factors, Interaction, one_of, ran
 from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, PERSON, VERB_NAMES, Action
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Interactions:
     """The objects of a photo and its interactions, best first. Picklable, independent of any device.
 

@@ -175,7 +175,7 @@ def random_ev(rng: np.random.Generator) -> float:
     return float(rng.normal(0, 0.6) if rng.random() < 0.15 else rng.uniform(-4.6, 4.3))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Triplets(IterableDataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     """A seeded stream of groups of triplets: one scene seen at several exposures.
 

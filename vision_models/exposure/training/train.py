@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from vision_models.devices import choose_device
 from vision_models.exposure.config import DRHTConfig
-from vision_models.exposure.network import DRHT, Prediction, encode_radiance
+from vision_models.exposure.network import DRHT
 from vision_models.exposure.training.data import Floats, Triplets, batches, find_photos, load_panoramas, split_scenes
-from vision_models.training import Logbook, Stateful, TrainingRun, follow, learning_rate, loader
+from vision_models.exposure.training.losses import losses
+from vision_models.training import CHECKPOINT, Logbook, Stateful, TrainingRun, follow, learning_rate, loader
 from vision_models.weights.checkpoint import save_tensors
 
 
@@ -62,36 +62,6 @@ PAPER = Recipe(
 RECIPES = {"compact": COMPACT, "paper": PAPER}
 
 
-def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
-    """SSIM of two batches (B, 3, H, W) in 0..1, with a 7x7 box window (Wang et al., 2004). A scalar."""
-
-    def mean(x: Tensor) -> Tensor:
-        return functional.avg_pool2d(x, 7, stride=1)
-
-    mean_a, mean_b = mean(a), mean(b)
-    variance_a, variance_b = mean(a * a) - mean_a**2, mean(b * b) - mean_b**2
-    covariance = mean(a * b) - mean_a * mean_b
-    c1, c2 = 0.01**2, 0.03**2
-    return (
-        ((2 * mean_a * mean_b + c1) * (2 * covariance + c2))
-        / ((mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2))
-    ).mean()
-
-
-def loss(prediction: Prediction, radiance: Tensor, fused: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """The losses of the two networks, (HDR, LDR), as scalars.
-
-    HDR: L1 where the paper has a squared error, in the paper's domain H^gamma; a squared error sees little but the sun.
-    LDR: the root mean squared error of each photo by itself, so that easy exposures count as much as hard ones, and
-    SSIM.
-    """
-    alpha = recipe.config.alpha
-    hdr = (prediction.encoded - encode_radiance(radiance, recipe.config)).abs().mean() / alpha
-    squared = (prediction.corrected - fused).square().mean(dim=(1, 2, 3))
-    ldr = (squared + 1e-6).sqrt().mean() + recipe.ssim_weight * (1 - structural_similarity(prediction.corrected, fused))
-    return hdr, ldr
-
-
 @dataclass
 class Run(TrainingRun):
     """A training run's state: everything that a checkpoint keeps."""
@@ -125,7 +95,7 @@ class Run(TrainingRun):
             group["lr"] = learning_rate(recipe, self.seen)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
             prediction = self.network(photo)
-        hdr, ldr = loss(prediction, radiance, fused, recipe)
+        hdr, ldr = losses(prediction, radiance, fused, recipe.config, recipe.ssim_weight)
         self.optimiser.zero_grad(set_to_none=True)
         (recipe.hdr_weight * hdr + ldr).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -148,7 +118,7 @@ def train(
 
     Args:
         data: Folder of .hdr or .exr panoramas; every sixth by name is left out.
-        out: Folder for `checkpoint.pt`, `log.jsonl`, `recipe.json` and the finished `drht.safetensors`.
+        out: Folder for `checkpoint.pt`, `log.jsonl`, `recipe.json` and the finished `exposure.safetensors`.
         recipe: Sizes, lengths, rates, seed.
         photos: Folder of ordinary photos that are made into further scenes.
         device: "cpu" or "cuda"; the GPU when there is one.
@@ -160,19 +130,18 @@ def train(
     torch.set_flush_denormal(True)  # dark photos fill the networks with denormals, which are 40 times slower on a CPU
     out.mkdir(parents=True, exist_ok=True)
     run = Run(recipe, choose_device(device))
-    checkpoint = out / "checkpoint.pt"
-    run.resume(checkpoint)
+    run.resume(out / CHECKPOINT)
     panoramas = load_panoramas(split_scenes(data)[0])
     photo_paths = find_photos(photos) if photos else []
 
-    logbook = Logbook(run, recipe.samples, checkpoint, out / "log.jsonl")
+    logbook = Logbook(run, recipe.samples, out)
     for batch in _batches(recipe, panoramas, photo_paths, run.seen, workers):
         hdr, ldr = run.step(*(part.to(run.device, memory_format=torch.channels_last) for part in batch))
         logbook.note({"HDR": hdr, "LDR": ldr}, size=batch[0].shape[-1])
     logbook.close()
     record = asdict(recipe) | {"seconds": round(run.seconds), "device": run.device.type}
     (out / "recipe.json").write_text(json.dumps(record, indent=2) + "\n")
-    weights = out / "drht.safetensors"
+    weights = out / "exposure.safetensors"
     save_tensors(weights, run.average.state_dict(), asdict(recipe.config))
     return weights
 

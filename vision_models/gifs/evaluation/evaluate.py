@@ -34,7 +34,7 @@ FIGHT_CASES = 500
 HISTOGRAM_BINS = 8  # of each of red, green and blue
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """A video made of clips, and whose history it is ranked with. All numbers are positions in the list of clips."""
 

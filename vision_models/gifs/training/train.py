@@ -15,17 +15,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn import functional
 
 from vision_models.devices import choose_device
 from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.evaluation.metrics import average_precision
 from vision_models.gifs.network import PHDGIFs, PictureEncoder
-from vision_models.gifs.scorers import Comparison, Vectors, similarity_features
+from vision_models.gifs.scorers import Comparison, Vectors
 from vision_models.gifs.training.data import Photo, cached_pictures, clip_motion, jitter, read_photos, split_topics
+from vision_models.gifs.training.losses import generic_losses, personal_losses
 from vision_models.gifs.training.train_encoder import CACHE_SIDE
-from vision_models.gifs.training.users import VIEWS, Habits, Pool, Users, make_pool, simulate
+from vision_models.gifs.training.users import VIEWS, Habits, Pool, make_pool, simulate
 from vision_models.weights.checkpoint import load_strictly, load_tensors, save_tensors, sha256_of
 
 LOG = logging.getLogger(__name__)
@@ -50,41 +50,6 @@ class Recipe:
     seed: int = 0
 
 
-def ranking_loss(scores: Tensor, wanted: Tensor, huber: float) -> Tensor:
-    """Video2GIF's loss on all pairs of a video: scores (U, S), wanted (U, S) bool. A scalar."""
-    margin = 1 - scores[:, :, None] + scores[:, None, :]  # (U, S, S): row above column?
-    slack = margin.clamp_min(0)
-    loss = torch.where(slack <= huber, 0.5 * slack.square(), huber * (slack - 0.5 * huber))
-    pairs = wanted[:, :, None] & ~wanted[:, None, :]
-    return loss[pairs].mean()
-
-
-def _personal_losses(model: PHDGIFs, users: Users, recipe: Recipe) -> dict[str, Tensor]:
-    """What SVM-D and PHD-CA get wrong, each a scalar."""
-    device = model.fusion_weight.device
-    segments, history = (torch.from_numpy(part).to(device) for part in (users.segments, users.history))
-    wanted, length = torch.from_numpy(users.wanted).to(device), torch.from_numpy(users.length).to(device)
-    mean = history.sum(dim=1) / length[:, None]
-    similarities = segments @ history.transpose(1, 2)  # (U, S, H)
-    closeness = torch.stack(
-        [
-            model.svm_d(similarity_features(s[:, :h], recipe.config.nearest))[:, 0]
-            for s, h in zip(similarities, length, strict=True)
-        ]
-    )
-    paired = torch.cat([segments, mean[:, None].expand_as(segments)], dim=-1)
-    scores = {"svm_d": closeness, "phd_ca": model.phd_ca(paired)}
-    return {name: ranking_loss(score, wanted, recipe.huber) for name, score in scores.items()}
-
-
-def _generic_losses(model: PHDGIFs, users: Users, recipe: Recipe) -> dict[str, Tensor]:
-    """What the generic ranker and the Highlight SVM get wrong, each a scalar."""
-    device = model.fusion_weight.device
-    segments, wanted = (torch.from_numpy(part).to(device) for part in (users.segments, users.wanted))
-    scores = {"generic": model.generic(segments), "svm": model.svm(segments)[..., 0]}
-    return {name: ranking_loss(score, wanted, recipe.huber) for name, score in scores.items()}
-
-
 def train(
     data: Path,
     encoder: Path,
@@ -101,7 +66,8 @@ def train(
     Args:
         data: Folder of photo sets and of clips (see `data.py`).
         encoder: What `train_encoder` wrote.
-        out: Folder for `vectors-*.npz`, `motion.npy`, `phd-gifs.json` and the finished `phd-gifs.safetensors`.
+        out: Folder for `vectors-*.npz`, `motion.npy`, `recipe.json` and the finished `gifs.safetensors`. That of
+            `train_encoder` holds the decoded photos already.
         recipe: Sizes, lengths, rates, seed.
         device: "cpu" or "cuda"; the GPU when there is one.
 
@@ -123,16 +89,35 @@ def train(
     kept = out / f"vectors-{sha256_of(encoder)[:12]}.npz"
     vectors, rows = _photo_vectors(model.encoder, photos, recipe, kept)
     motion = clip_motion(data, recipe.config, out / "motion.npy")
-    model.motion_mean.copy_(torch.from_numpy(motion.mean(axis=0)))
-    model.motion_scale.copy_(torch.from_numpy(motion.std(axis=0).clip(1e-3)))
-    standard = ((motion - motion.mean(axis=0)) / motion.std(axis=0).clip(1e-3)).astype(np.float32)
+    mean, scale = motion.mean(axis=0), motion.std(axis=0).clip(1e-3)
+    model.motion_mean.copy_(torch.from_numpy(mean))
+    model.motion_scale.copy_(torch.from_numpy(scale))
+    standard = ((motion - mean) / scale).astype(np.float32)
     names = np.array([photos[row].topic for row in rows])
     pools = [
         make_pool(vectors, names, split, standard, recipe.config.motion_weight) for split in (training, validation)
     ]
 
+    started = time.monotonic()
+    _fit(model, pools[0], recipe)
+    _choose_fusion(model, pools[1], recipe)
+    record = asdict(recipe) | {
+        "seconds": round(time.monotonic() - started),
+        "device": where.type,
+        "fusion_weight": model.fusion_weight.item(),
+        "topics": {"training": sorted(training), "validation": sorted(validation)},
+    }
+    (out / "recipe.json").write_text(json.dumps(record, indent=2) + "\n")
+    weights = out / "gifs.safetensors"
+    # Half precision: the file is half as large, and what it ranks is the same.
+    save_tensors(weights, {name: t.half() for name, t in model.state_dict().items()}, asdict(recipe.config))
+    return weights
+
+
+def _fit(model: PHDGIFs, pool: Pool, recipe: Recipe) -> None:
+    """Train all scorers, each on its own loss."""
     rng = np.random.default_rng(recipe.seed)
-    background = simulate(pools[0], -(-recipe.config.background // recipe.habits.segments), recipe.habits, rng)
+    background = simulate(pool, -(-recipe.config.background // recipe.habits.segments), recipe.habits, rng)
     model.background.copy_(
         torch.from_numpy(background.segments.reshape(-1, background.segments.shape[-1])[: recipe.config.background])
     )
@@ -144,12 +129,11 @@ def train(
         weight_decay=recipe.weight_decay,
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
-    started = time.monotonic()
     model.train()
     for step in range(1, recipe.steps + 1):
-        users = simulate(pools[0], recipe.users, recipe.habits, rng)
-        everyone = simulate(pools[0], recipe.users // 2, recipe.everyone, rng)
-        losses = _personal_losses(model, users, recipe) | _generic_losses(model, everyone, recipe)
+        users = simulate(pool, recipe.users, recipe.habits, rng)
+        everyone = simulate(pool, recipe.users // 2, recipe.everyone, rng)
+        losses = personal_losses(model, users, recipe.huber) | generic_losses(model, everyone, recipe.huber)
         decay = recipe.svm_decay * (model.svm.weight.square().sum() + 0.01 * model.svm_d.weight.square().sum())
         loss = sum(losses.values(), decay)
         optimiser.zero_grad(set_to_none=True)
@@ -157,23 +141,9 @@ def train(
         optimiser.step()
         schedule.step()
         if step % 200 == 0:
-            LOG.info(
-                f"{step:>7} of {recipe.steps} steps   "
-                + "   ".join(f"{name} {value.item():.3f}" for name, value in losses.items())
-            )
+            said = "   ".join(f"{name} {value.item():.3f}" for name, value in losses.items())
+            LOG.info(f"{step:>7} of {recipe.steps} steps   {said}")
     model.eval()
-    _choose_fusion(model, pools[1], recipe)
-    record = asdict(recipe) | {
-        "seconds": round(time.monotonic() - started),
-        "device": where.type,
-        "fusion_weight": model.fusion_weight.item(),
-        "topics": {"training": sorted(training), "validation": sorted(validation)},
-    }
-    (out / "phd-gifs.json").write_text(json.dumps(record, indent=2) + "\n")
-    weights = out / "phd-gifs.safetensors"
-    # Half precision: the file is half as large, and what it ranks is the same.
-    save_tensors(weights, {name: t.half() for name, t in model.state_dict().items()}, asdict(recipe.config))
-    return weights
 
 
 @torch.inference_mode()

@@ -27,6 +27,7 @@ from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.network import PictureEncoder
 from vision_models.gifs.training.data import cached_pictures, jitter, read_photos, split_topics
 from vision_models.training import (
+    CHECKPOINT,
     Logbook,
     Stateful,
     TrainingRun,
@@ -61,7 +62,7 @@ class EncoderRecipe:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Views(IterableDataset[tuple[NDArray[np.uint8], int]]):
     """A reproducible stream of views: number n depends on nothing but the seed and n."""
 
@@ -170,7 +171,8 @@ def train_encoder(
 
     Args:
         data: Folder of photo sets; the topics kept for validation are left out.
-        out: Folder for the decoded photos, `encoder.pt`, `encoder.jsonl`, `encoder.json` and `phd-encoder.safetensors`.
+        out: Folder for the decoded photos, which `train` uses again. Below it, `encoder` gets `checkpoint.pt`,
+            `log.jsonl`, `recipe.json` and `encoder.safetensors`.
         recipe: Sizes, lengths, rates, seed.
         device: "cpu" or "cuda"; the GPU when there is one.
         workers: Processes that prepare views.
@@ -179,7 +181,8 @@ def train_encoder(
         The path of the encoder's weights.
     """
     torch.set_flush_denormal(True)
-    out.mkdir(parents=True, exist_ok=True)
+    folder = out / "encoder"
+    folder.mkdir(parents=True, exist_ok=True)
     photos = read_photos(data)
     names = sorted(split_topics(photos)[0])
     number_of = {name: number for number, name in enumerate(names)}
@@ -188,9 +191,8 @@ def train_encoder(
     topics = np.array([number_of[photos[row].topic] for row in rows])
 
     run = EncoderRun(recipe, choose_device(device), len(names))
-    checkpoint = out / "encoder.pt"
-    kept_rows = out / "encoder-rows.npy"
-    if run.resume(checkpoint):
+    kept_rows = folder / "rows.npy"
+    if run.resume(folder / CHECKPOINT):
         kept = np.load(kept_rows)
     else:
         noisy = np.flatnonzero([photos[row].source == "sports22" for row in rows])
@@ -199,7 +201,7 @@ def train_encoder(
     views = _Views(
         out / "photos.npy", rows[kept], topics[kept], recipe.config.side, recipe.seed, run.seen, recipe.samples
     )
-    logbook = Logbook(run, recipe.samples, checkpoint, out / "encoder.jsonl")
+    logbook = Logbook(run, recipe.samples, folder)
     for batch, wanted in loader(views, recipe.batch, workers):
         shown = batch.to(run.device).permute(0, 3, 1, 2)  # channels last in memory
         topic, relation = run.step(shown, wanted.to(run.device))
@@ -207,8 +209,8 @@ def train_encoder(
     logbook.close()
     done = {"seconds": round(run.seconds), "device": run.device.type, "photos": len(kept), "topics": names}
     record = asdict(recipe) | done
-    (out / "encoder.json").write_text(json.dumps(record, indent=2) + "\n")
-    weights = out / "phd-encoder.safetensors"
+    (folder / "recipe.json").write_text(json.dumps(record, indent=2) + "\n")
+    weights = folder / "encoder.safetensors"
     save_tensors(weights, run.average.state_dict(), asdict(recipe.config))
     return weights
 

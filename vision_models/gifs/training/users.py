@@ -47,7 +47,7 @@ class Habits:
     noise_share: float = 0.1  # of a history has nothing to do with what the user likes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pool:
     """What simulated users of one split are made of."""
 
@@ -59,7 +59,7 @@ class Pool:
     motion_weight: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Users:
     """A batch of simulated users."""
 

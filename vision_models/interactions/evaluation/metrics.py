@@ -32,7 +32,7 @@ POINT = ACTIONS.index(Action("point", "instr"))  # so rare that papers leave it 
 # ------------------------------------------------------------------------------------- V-COCO
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TruePeople:
     """The people of an image as V-COCO has them: every person of COCO's, annotated or not."""
 
@@ -42,7 +42,7 @@ class TruePeople:
     roles: NDArray[np.floating]  # (P, 25, 4) the target's box; NaN where it is not annotated
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FoundPeople:
     """The people that were found in an image, each with one answer per verb and one box per action."""
 
@@ -72,7 +72,7 @@ class FoundPeople:
         return cls(found.boxes[list(rows)], verb_scores, role_scores, role_boxes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VCOCO:
     """Average precision by V-COCO's rules."""
 
@@ -182,7 +182,7 @@ def _columns(
 # ----------------------------------------------------------------------------------- HICO-DET
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TruePairs:
     """The people and objects of an image that interact, a row per interaction."""
 
@@ -191,7 +191,7 @@ class TruePairs:
     classes: NDArray[np.integer]  # (N,) index into the caller's list of interaction classes, a verb and an object each
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FoundPairs(TruePairs):
     """What was found in an image."""
 
@@ -211,7 +211,7 @@ class FoundPairs(TruePairs):
         return cls(people, objects, number.astype(np.int64), score)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HICO:
     """Average precision by HICO-DET's rules."""
 
@@ -285,7 +285,7 @@ def evaluate_hico(
 # --------------------------------------------------------------------------------------- COCO
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrueObjects:
     """The objects of an image."""
 
@@ -294,7 +294,7 @@ class TrueObjects:
     crowd: NDArray[np.bool_]  # (G,) one box around many: may be found any number of times, and need not be
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FoundObjects:
     """What a detector found in an image."""
 
@@ -303,7 +303,7 @@ class FoundObjects:
     scores: NDArray[np.floating]  # (D,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class COCO:
     """Average precision by COCO's rules."""
 

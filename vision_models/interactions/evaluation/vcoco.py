@@ -32,7 +32,7 @@ LONG_SIDE = 640  # of nearly every photo of COCO, pixels
 SHORT_SIDE = 427  # of most: 3 to 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """What is known of one photo. Boxes are xyxy in pixels, x2 = x1 + width."""
 

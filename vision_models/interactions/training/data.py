@@ -59,7 +59,7 @@ RARE = 0.01  # photos with a class rarer than this are shown more often
 MOST_REPEATS = 8.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """A photo and what is known of it."""
 

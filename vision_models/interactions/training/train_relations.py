@@ -170,7 +170,7 @@ def mirrored(scene: Scene) -> Scene:
     return replace(scene, boxes=boxes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Cases:
     """M cases with C candidates at most; P people and N boxes of all photos together."""
 
