@@ -8,16 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from vision_models.interactions.evaluation.target_choice import target_choice
 from vision_models.interactions.evaluation.vcoco import NOT_VISIBLE, UNKNOWN, Scene, read_ground_truth, read_vcoco
 from vision_models.interactions.ranking import Factors, rank
 from vision_models.interactions.relations import Relations
-from vision_models.interactions.training.train_relations import (
-    RelationsRecipe,
-    fit,
-    mirrored,
-    target_choice,
-    train_relations,
-)
+from vision_models.interactions.training.train_relations import RelationsRecipe, fit, mirrored, train_relations
 from vision_models.interactions.vocabulary import ACTIONS, COCO_IDS, OBJECTS, PERSON, VERB_NAMES, VERBS
 
 PICTURE = (640, 480)

@@ -11,23 +11,38 @@ import numpy as np
 import pytest
 import torch
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
+from typer.testing import CliRunner
 
 from vision_models.backbones.efficientnet import FEATURES, EfficientNetLite0
+from vision_models.cli.app import app
+from vision_models.errors import DataError
+from vision_models.gifs.config import WEIGHTS as GIFS
 from vision_models.interactions.backbone import LEVELS, SCENE, CompactPyramid
 from vision_models.interactions.config import COMPACT, InteractNetConfig
-from vision_models.interactions.network import CLASS_LOGIT, InteractNet, Labels, normalised
+from vision_models.interactions.network import InteractNet
 from vision_models.interactions.relations import Relations
 from vision_models.interactions.training import train as training
 from vision_models.interactions.training.data import Sample, read_samples, repeats, verb_counts, view
+from vision_models.interactions.training.initialise import CLASS_LOGIT, begin_with, load_torchvision_detector
 from vision_models.interactions.training.label import label
+from vision_models.interactions.training.losses import Labels, box_losses, initial_features, normalised
 from vision_models.interactions.training.subjects import TOPICS
 from vision_models.interactions.training.teacher import CLASSES, DENSE, Teacher
-from vision_models.interactions.training.train import LOSSES, Recipe, Run, scene_network, train
+from vision_models.interactions.training.train import (
+    COMPACT_RECIPE,
+    LOSSES,
+    PAPER_RECIPE,
+    RECIPES,
+    FirstWeights,
+    Run,
+    train,
+)
 from vision_models.interactions.training.train_heads import HeadsRecipe
 from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, PERSON, VERB_NAMES, Action
 from vision_models.weights.checkpoint import load_tensors
 
-TINY = Recipe(
+TINY = replace(
+    COMPACT_RECIPE,
     config=replace(COMPACT, box_hidden=96, human_hidden=16, object_hidden=16, pooled=3),
     samples=8,
     detector_samples=4,
@@ -36,6 +51,11 @@ TINY = Recipe(
 )
 HORSE = OBJECTS.index("horse")
 RIDING = TOPICS["stanford40", "riding_a_horse"]
+
+
+def scene_network() -> EfficientNetLite0:
+    """The trunk with which the scene begins."""
+    return EfficientNetLite0.part_of(GIFS.bundled_path, "encoder.backbone.")
 
 
 def write_teacher(path: Path, seed: int = 0) -> Path:
@@ -109,10 +129,10 @@ def test_the_pyramid_has_four_levels(teacher: Path) -> None:
 
 def test_the_scene_joins_the_pyramid_without_a_change_at_first(teacher: Path) -> None:
     network = InteractNet(TINY.config)
-    network.begin_with(Teacher(teacher), scene_network())
+    begin_with(network, Teacher(teacher), scene_network())
     pictures = torch.randint(0, 256, (1, 3, 128, 192), dtype=torch.uint8)
     features = network.backbone(normalised(pictures / 255))
-    for name, level in network.before(normalised(pictures / 255)).items():
+    for name, level in initial_features(network, normalised(pictures / 255)).items():
         torch.testing.assert_close(features[name], level)
     known = scene_network()(pictures)
     assert (features[SCENE].mean(dim=(2, 3)) - known).abs().max() < 0.05 * known.max()  # its margins differ
@@ -143,7 +163,7 @@ def test_torchvisions_coco_weights_fit_the_papers_network() -> None:
     torch.manual_seed(0)
     theirs = fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None)
     network = InteractNet(InteractNetConfig())
-    network.load_torchvision_detector(theirs.state_dict())
+    load_torchvision_detector(network, theirs.state_dict())
     features = torch.rand(3, 1024)
     their_scores, their_boxes = theirs.roi_heads.box_predictor(features)
     scores, boxes = network.heads.box_predictor(features)
@@ -154,14 +174,14 @@ def test_torchvisions_coco_weights_fit_the_papers_network() -> None:
 
 def test_other_weights_are_refused() -> None:
     with pytest.raises(RuntimeError, match="not the tensors of fasterrcnn_resnet50_fpn"):
-        InteractNet(InteractNetConfig()).load_torchvision_detector({"one.more": torch.zeros(1)})
+        load_torchvision_detector(InteractNet(InteractNetConfig()), {"one.more": torch.zeros(1)})
 
 
 def test_the_network_begins_with_what_its_teacher_knows_of_classes(teacher: Path) -> None:
     torch.manual_seed(0)
     known = Teacher(teacher)
     network = InteractNet(TINY.config).eval()
-    network.begin_with(known, EfficientNetLite0())
+    begin_with(network, known, EfficientNetLite0())
     picture = torch.rand(1, 3, 128, 128)
     with torch.inference_mode():
         logits, _ = network.heads.class_logits(
@@ -203,26 +223,26 @@ def test_boxes_are_in_pixels_of_the_photo() -> None:
     assert found.boxes[:, 3].max() <= 60.01
 
 
-def test_what_the_origin_knows_costs_nothing_while_nothing_is_forgotten(teacher: Path) -> None:
+def test_what_the_initial_network_knows_costs_nothing_while_nothing_is_forgotten(teacher: Path) -> None:
     torch.manual_seed(0)
     network = InteractNet(TINY.config)
-    network.begin_with(Teacher(teacher), EfficientNetLite0())
+    begin_with(network, Teacher(teacher), EfficientNetLite0())
     features = network.backbone(torch.rand(1, 3, 128, 128))
     labels = _labels(torch.tensor([[10.0, 10, 90, 100]]), torch.tensor([HORSE + 1]))
 
-    def origin(regions: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    def initial(regions: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         logits, offsets = network.heads.class_logits(features, regions, [(128, 128)])
         return logits, offsets
 
     def another(regions: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        logits, offsets = origin(regions)
+        logits, offsets = initial(regions)
         return logits.flip(1) * 3, offsets
 
     losses = []
-    for knowledge in (origin, another):
+    for knowledge in (initial, another):
         torch.manual_seed(1)
         boxes = [labels.boxes.clone()]
-        losses.append(network.heads.box_losses(features, boxes, [(128, 128)], [labels], knowledge)["class"])
+        losses.append(box_losses(network.heads, features, boxes, [(128, 128)], [labels], knowledge)["class"])
     assert losses[0] < losses[1]
 
 
@@ -302,9 +322,8 @@ def test_photos_of_rare_things_are_shown_more_often() -> None:
 
 
 def test_labelling_a_folder_writes_what_training_reads(photo_sets: Path, teacher: Path) -> None:
-    out = label(
-        photo_sets / "willow7" / "dataset" / "TrainSet", Teacher(teacher), photo_sets / "labels/willow7.json.gz"
-    )
+    out = photo_sets / "labels/willow7.json.gz"
+    run("label", photo_sets / "willow7/dataset/TrainSet", "-o", out, "--teacher", teacher)
     found = json.loads(gzip.decompress(out.read_bytes()))
     assert list(found) == ["Riding Horse/1.jpg", "Riding Horse/2.jpg"]
     assert found["Riding Horse/1.jpg"]["size"] == [320, 240]
@@ -319,15 +338,53 @@ def test_labelling_a_folder_without_photos_says_so(tmp_path: Path, teacher: Path
 # ------------------------------------------------------------------------------ training
 
 
-def test_training_writes_weights_with_their_recipe(
-    photo_sets: Path, teacher: Path, tmp_path: Path, no_vcoco: None
+def run(*arguments: object) -> str:
+    """Run a command and return what it said."""
+    result = CliRunner().invoke(app, [*map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_command_trains_weights_that_answer(
+    photo_sets: Path, teacher: Path, tmp_path: Path, no_vcoco: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights = train(photo_sets, tmp_path / "run", TINY, teacher=teacher, device="cpu", workers=0)
+    monkeypatch.setitem(RECIPES, "compact", TINY)
+    out = tmp_path / "run"
+    said = run("train", "interactions", "--data", photo_sets, "--out", out, "--teacher", teacher, "--workers", 0)
+    weights = out / "interactions.safetensors"
+    assert str(weights) in said
     tensors, config = load_tensors(weights)
     assert config == asdict(TINY.config)
     assert tensors["verb_photos"][VERB_NAMES.index("ride")] == 2
-    InteractNet(InteractNetConfig(**config)).load_state_dict(tensors)
-    assert json.loads((tmp_path / "run" / "interactnet.json").read_text())["samples"] == 8
+    assert {path.name for path in out.iterdir()} >= {"checkpoint.pt", "recipe.json"}
+    assert json.loads((out / "recipe.json").read_text())["samples"] == 8
+    found = run("detect", photo_sets / "willow7/dataset/TrainSet/Riding Horse/1.jpg", "--weights", weights)
+    assert "no interaction scores 0.2 or more" in found or "person" in found
+
+
+def test_the_papers_size_can_be_trained(photo_sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_steps = replace(PAPER_RECIPE, samples=2, batch=1, shapes=((96, 64), (64, 64), (64, 96)))
+    monkeypatch.setitem(RECIPES, "paper", two_steps)
+    monkeypatch.setattr(Run, "save", lambda *_: None)  # a gigabyte, and tested with the compact size
+    steps: list[dict[str, torch.Tensor]] = []
+    step = Run.step
+
+    def noted(run: Run, pictures: torch.Tensor, labels: list[Labels]) -> dict[str, torch.Tensor]:
+        steps.append(step(run, pictures, labels))
+        return steps[-1]
+
+    monkeypatch.setattr(Run, "step", noted)
+    run("train", "interactions", "--data", photo_sets, "--out", tmp_path, "--size", "paper", "--workers", 0)
+    assert len(steps) == 2
+    assert all(loss.isfinite() for losses in steps for loss in losses.values())
+    tensors, config = load_tensors(tmp_path / "interactions.safetensors")
+    assert InteractNetConfig(**config) == InteractNetConfig()
+    assert tensors["heads.human.head.fc6.weight"].shape == (1024, 256 * 7 * 7)
+
+
+def test_the_compact_size_says_which_weights_it_begins_with(photo_sets: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"--teacher nanodet\.npz, as `vision-models convert nanodet`"):
+        train(photo_sets, tmp_path, TINY, first=FirstWeights(), device="cpu", workers=0)
 
 
 def test_an_interrupted_training_goes_on_where_it_stopped(
@@ -338,7 +395,7 @@ def test_an_interrupted_training_goes_on_where_it_stopped(
 
     def broken_off(run: Run, pictures: torch.Tensor, labels: list[Labels]) -> dict[str, torch.Tensor]:
         if len(seen) == 2:
-            run.save(tmp_path / "run" / "interactnet.pt")
+            run.save(tmp_path / "run" / "checkpoint.pt")
             raise KeyboardInterrupt
         losses = step(run, pictures, labels)
         seen.append(run.seen)
@@ -346,7 +403,9 @@ def test_an_interrupted_training_goes_on_where_it_stopped(
 
     monkeypatch.setattr(Run, "step", broken_off)
     with pytest.raises(KeyboardInterrupt):
-        train(photo_sets, tmp_path / "run", TINY, teacher=teacher, device="cpu", workers=0)
+        train(
+            photo_sets, tmp_path / "run", TINY, first=FirstWeights(teacher, GIFS.bundled_path), device="cpu", workers=0
+        )
 
     def counted(run: Run, pictures: torch.Tensor, labels: list[Labels]) -> dict[str, torch.Tensor]:
         losses = step(run, pictures, labels)
@@ -354,13 +413,14 @@ def test_an_interrupted_training_goes_on_where_it_stopped(
         return losses
 
     monkeypatch.setattr(Run, "step", counted)
-    train(photo_sets, tmp_path / "run", TINY, teacher=teacher, device="cpu", workers=0)
+    train(photo_sets, tmp_path / "run", TINY, first=FirstWeights(teacher, GIFS.bundled_path), device="cpu", workers=0)
     assert seen == [2, 4, 6, 8]
 
 
 def test_every_loss_teaches_something(photo_sets: Path, teacher: Path) -> None:
     run = Run(TINY, torch.device("cpu"))
-    run.begin(Teacher(teacher), Relations(), [0] * 26)
+    begin_with(run.network, Teacher(teacher), scene_network())
+    run.begin(Relations(), [0] * 26)
     run.seen = TINY.detector_samples
     before = {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
     picture, labels = view(read_samples(photo_sets)[-1], np.random.default_rng(0))

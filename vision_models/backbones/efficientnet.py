@@ -5,10 +5,13 @@ Tan & Le, "EfficientNet", ICML 2019, in Google's Lite variant: no squeeze-and-ex
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Self
 
 from torch import Tensor, nn
 from torch.nn import functional
+
+from vision_models.weights.checkpoint import load_strictly, load_tensors
 
 FEATURES = 1280  # channels of the backbone's last map
 MAP_CHANNELS = (40, 112, 320, FEATURES)
@@ -82,6 +85,19 @@ class EfficientNetLite0(nn.Module):
                 channels = stage.channels
         self.blocks = nn.ModuleList(blocks)
         self.head = _Convolution(channels, FEATURES, 1)
+
+    @classmethod
+    def part_of(cls, weights: Path, prefix: str) -> Self:
+        """Load the part of a checkpoint whose names begin with `prefix`, such as "encoder.backbone.".
+
+        Raises:
+            WeightsError: the file is missing, is no safetensors file, or has no such part.
+        """
+        tensors, _ = load_tensors(weights)
+        network = cls()
+        mine = {name.removeprefix(prefix): part for name, part in tensors.items() if name.startswith(prefix)}
+        load_strictly(network, mine)
+        return network
 
     def maps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Normalised pictures (B, 3, H, W) to maps of `MAP_CHANNELS` channels at strides 8, 16, 32 and 32."""

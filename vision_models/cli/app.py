@@ -16,6 +16,7 @@ app = typer.Typer(
 train = typer.Typer(help="Train a model. The same command again resumes.", no_args_is_help=True)
 evaluate = typer.Typer(help="Print a model's figures, as Markdown tables.", no_args_is_help=True)
 bench = typer.Typer(help="Print a model's speed and memory, as ratios within one run.", no_args_is_help=True)
+convert = typer.Typer(help="Turn files that others publish into what training reads.", no_args_is_help=True)
 
 
 @one_line_errors
@@ -44,6 +45,7 @@ app.command()(publish)
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(bench, name="bench")
+app.add_typer(convert, name="convert")
 train.command("exposure")(exposure.train)
 train.command("gifs")(gifs.train)
 train.command("gifs-encoder")(gifs.train_encoder)
@@ -54,3 +56,7 @@ evaluate.command("interactions")(interactions.evaluate)
 bench.command("exposure")(exposure.bench)
 bench.command("gifs")(gifs.bench)
 bench.command("interactions")(interactions.bench)
+convert.command("nanodet")(interactions.convert_nanodet)
+convert.command("torchvision-detector")(interactions.convert_detector)
+convert.command("vcoco-boxes")(interactions.convert_vcoco)
+convert.command("verb-map")(interactions.convert_verb_map)

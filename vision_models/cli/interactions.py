@@ -10,6 +10,7 @@ import typer
 from vision_models.cli.common import (
     DeviceOption,
     OutOption,
+    Size,
     WeightsOption,
     WorkersOption,
     about,
@@ -20,6 +21,8 @@ from vision_models.cli.common import (
 TeacherOption = Annotated[
     Path, typer.Option(help="Weights of NanoDet-Plus-m 416 as .npz, see InteractNet's model card.", exists=True)
 ]
+
+ConvertedOption = Annotated[Path, typer.Option("--output", "-o", help="Where to write it.")]
 
 
 @one_line_errors
@@ -72,18 +75,74 @@ def label(
 
 
 @one_line_errors
+def convert_nanodet(
+    param: Annotated[Path, typer.Argument(help="nanodet-plus-m_416.param", exists=True)],
+    weights: Annotated[Path, typer.Argument(help="nanodet-plus-m_416.bin", exists=True)],
+    output: ConvertedOption,
+) -> None:
+    """The teacher of `label` and `train`, from ncnn's files of github.com/Deepdive543443/ncnn-android-nanodet."""
+    from vision_models.interactions.training.convert import nanodet
+
+    typer.echo(f"Wrote {nanodet(param, weights, output)}")
+
+
+@one_line_errors
+def convert_detector(
+    state: Annotated[Path, typer.Argument(help="fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", exists=True)],
+    output: ConvertedOption,
+) -> None:
+    """What the paper's size can begin with, from torchvision's Faster R-CNN."""
+    from vision_models.interactions.training.convert import torchvision_detector
+
+    typer.echo(f"Wrote {torchvision_detector(state, output)}")
+
+
+@one_line_errors
+def convert_vcoco(
+    labels: Annotated[Path, typer.Argument(help="vcoco_<split>.json of github.com/s-gupta/v-coco", exists=True)],
+    pairs: Annotated[
+        Path, typer.Argument(help="instances_vcoco_<split>.json of github.com/fredzzhang/vcoco", exists=True)
+    ],
+    output: ConvertedOption,
+) -> None:
+    """Boxes of V-COCO's people and objects (recovered_boxes_<split>.json), where COCO's instances are not at hand."""
+    from vision_models.interactions.training.convert import vcoco_boxes
+
+    typer.echo(f"Wrote {vcoco_boxes(labels, pairs, output)}")
+
+
+@one_line_errors
+def convert_verb_map(output: ConvertedOption) -> None:
+    """What topics of photo sets tell about verbs, as JSON to be edited and given to `evaluate --verb-map`."""
+    from vision_models.interactions.training.convert import verb_map
+
+    typer.echo(f"Wrote {verb_map(output)}")
+
+
+@one_line_errors
 def train(
     data: Annotated[Path, typer.Option(help="Folder of photo sets and their labels, see the model card.", exists=True)],
     out: OutOption,
-    teacher: TeacherOption,
+    teacher: Annotated[
+        Path | None, typer.Option(help="NanoDet-Plus-m 416 as .npz, with which the compact size begins.", exists=True)
+    ] = None,
+    scene: Annotated[
+        Path | None, typer.Option(help="Encoder of the GIF model, with which the scene begins; the bundled one.")
+    ] = None,
+    detector: Annotated[
+        Path | None, typer.Option(help="torchvision's detector as .safetensors, with which the paper's size begins.")
+    ] = None,
+    size: Annotated[Size, typer.Option(help="The bundled configuration or the paper's.")] = Size.compact,
     device: DeviceOption = None,
     workers: WorkersOption = 1,
 ) -> None:
     """Train InteractNet: what boxes alone tell, then the detector, then all branches together."""
-    from vision_models.interactions.training.train import Recipe
+    from vision_models.gifs.config import WEIGHTS as GIFS
+    from vision_models.interactions.training.train import RECIPES, FirstWeights
     from vision_models.interactions.training.train import train as train_model
 
-    weights = train_model(data, out, Recipe(), teacher=teacher, device=device, workers=workers)
+    first = FirstWeights(teacher, scene or GIFS.bundled_path, detector)
+    weights = train_model(data, out, RECIPES[size], first=first, device=device, workers=workers)
     typer.echo(f"Wrote {weights}. Try it: vision-models detect PHOTO --weights {weights}")
 
 

@@ -80,13 +80,12 @@ class InteractionPredictor(Predictor[InteractNet]):
 
     def _factors(self, found: Found, picture: tuple[int, int]) -> Factors:
         relations = self.network.relations
-        targets = relations.targets(found.boxes[found.people], picture) + found.target_offsets
         compatibility = relations.compatibility(found.labels, found.boxes, picture)
         return Factors(
             people=found.people.cpu().numpy(),
             human_logits=found.human_logits.cpu().numpy(),
             object_logits=found.object_logits.cpu().numpy(),
-            targets=targets.cpu().numpy(),
+            targets=found.targets.cpu().numpy(),
             sigmas=relations.sigmas.cpu().numpy(),
             compatibility=compatibility.cpu().numpy(),
             vacancy=relations.vacancy.cpu().numpy(),

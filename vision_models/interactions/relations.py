@@ -4,7 +4,7 @@ The paper's human-centric branch finds the mean mu of the target density (sectio
 of it lies in the person's box already: a tall box stands, a wide one lies, and one that ends at the lower border of the
 photo has its feet, and the ski on them, outside. Here a small network says so, learned from V-COCO's boxes, and the
 branch adds what its pixels know better. The extras that the paper does not have are learned with it: how usual an
-object is in a role, the spread of the density per action, and from which fit on a target is to be seen at all.
+object is in a role, the spread of the density per action, and the fit below which a target counts as occluded.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Relations(nn.Module):
         return self.log_sigmas.exp()
 
     def targets(self, people: Tensor, picture: Picture) -> Tensor:
-        """Return the mean mu of the target density, (P, 25, 4), as `geometry.encode` writes places.
+        """Return the mean mu of the target density, (P, 25, 4), as `boxes.encode` writes places.
 
         Args:
             people: (P, 4) xyxy.

@@ -24,12 +24,12 @@ from vision_models.interactions.evaluation.metrics import (
     evaluate_vcoco,
     iou,
 )
+from vision_models.interactions.evaluation.target_choice import target_choice
 from vision_models.interactions.evaluation.vcoco import read_ground_truth, read_vcoco
 from vision_models.interactions.predictor import InteractionPredictor
 from vision_models.interactions.result import Interactions
 from vision_models.interactions.training.data import read_coco128, stanford40_actor
 from vision_models.interactions.training.subjects import COMMON, TOPICS, Doing, Topics
-from vision_models.interactions.training.train_relations import target_choice
 from vision_models.interactions.vocabulary import OBJECTS, PERSON, VERB_NAMES
 from vision_models.media.photos import read_photo
 

@@ -63,7 +63,7 @@ def read_vcoco(folder: Path, split: str, instances: Path | None = None) -> list[
     """
     if split not in SPLITS:
         raise ValueError(f"V-COCO is read in splits {' and '.join(SPLITS)}, not {split!r}.")
-    labels = _read_labels(folder / f"vcoco_{split}.json")
+    labels = read_labels(folder / f"vcoco_{split}.json")
     wanted = set(labels[0]["image_id"])
     sizes: dict[int, tuple[int, int]] = {}
     if instances is None:
@@ -163,7 +163,7 @@ def _read_json(path: Path, where: str) -> Any:
         raise ValueError(f"{path.name} is not JSON. {where}") from error
 
 
-def _read_labels(path: Path) -> list[dict[str, Any]]:
+def read_labels(path: Path) -> list[dict[str, Any]]:
     """Read the official labels: per verb the numbers of people, 0 or 1, and per role the numbers of targets or 0."""
     where = f"Download data/vcoco/{path.name} of https://github.com/s-gupta/v-coco and put it there."
     labels = _read_json(path, where)

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vision_models.interactions.evaluation.metrics import iou
-from vision_models.interactions.network import Labels
+from vision_models.interactions.training.losses import Labels
 from vision_models.interactions.training.subjects import COMMON, TOPICS, Doing
 from vision_models.interactions.vocabulary import ACTIONS, PERSON, VERB_NAMES, VERB_OF_ACTION, VERBS
 from vision_models.media.photos import decode_bgr

@@ -1,7 +1,7 @@
 """Training of InteractNet: the detector, all branches together (section 4), the other two branches once more.
 
-The compact network begins with the pyramid of NanoDet-Plus, which also labelled the photos' objects, and with the
-network that describes pictures for PHD-GIFs; the verbs of people come from the topics of the photos (see `topics.py`).
+The compact network is initialised with the pyramid of NanoDet-Plus, which also labelled the photos' objects, and with
+an image classifier's trunk; the verbs of people come from the topics of the photos (see `subjects.py`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from torch.utils.data import IterableDataset
 
 from vision_models.backbones.efficientnet import EfficientNetLite0
 from vision_models.devices import choose_device
-from vision_models.gifs.config import WEIGHTS as PHD_GIFS
+from vision_models.errors import DataError
+from vision_models.interactions.backbone import CompactBackbone
 from vision_models.interactions.config import COMPACT, InteractNetConfig
-from vision_models.interactions.network import InteractNet, Labels
+from vision_models.interactions.network import InteractNet
 from vision_models.interactions.relations import Relations
 from vision_models.interactions.training.data import (
     FULL_SHAPES,
@@ -33,12 +34,23 @@ from vision_models.interactions.training.data import (
     verb_counts,
     view,
 )
+from vision_models.interactions.training.initialise import begin_with, load_torchvision_detector
+from vision_models.interactions.training.losses import Labels, losses
 from vision_models.interactions.training.teacher import Teacher
 from vision_models.interactions.training.train_heads import HeadsRecipe, collect, fit_heads
 from vision_models.interactions.training.train_relations import train_relations
 from vision_models.interactions.vocabulary import VERB_NAMES
-from vision_models.training import Logbook, Stateful, TrainingRun, follow, learning_rate, loader, own_numbers
-from vision_models.weights.checkpoint import compressed, load_strictly, load_tensors, save_tensors
+from vision_models.training import (
+    CHECKPOINT,
+    Logbook,
+    Stateful,
+    TrainingRun,
+    follow,
+    learning_rate,
+    loader,
+    own_numbers,
+)
+from vision_models.weights.checkpoint import compressed, load_tensors, save_tensors
 
 # How often photos of a set are shown: those with a known actor and with real boxes more, the noisy set less.
 SHARES = {
@@ -59,21 +71,46 @@ LOSSES = ("objectness", "proposal", "class", "box", "action", "interaction", "ta
 class Recipe:
     """All that a training run depends on, besides its photos. Kept with the weights."""
 
-    config: InteractNetConfig = field(default_factory=lambda: COMPACT)
-    samples: int = 28_000  # views of photos
-    detector_samples: int = 1_600  # of them, the first ones, for the detector alone
-    batch: int = 8
-    learning_rate: float = 6e-4  # of the branches
-    pyramid_rate: float = 0.1  # of that, for the pyramid
-    frozen_stages: int = 2  # of the pyramid's body, besides its stem
-    frozen_blocks: int = 11  # of the scene's network, besides its stem
+    config: InteractNetConfig
+    samples: int  # views of photos
+    detector_samples: int  # of them, the first ones, for the detector alone
+    batch: int
+    learning_rate: float  # of the branches
+    backbone_rate: float  # of that, for the backbone
+    shapes: tuple[tuple[int, int], ...]  # (height, width) of views of upright, square and wide photos
+    distil: bool  # keep what the initial network knows of classes
+    heads: HeadsRecipe | None  # of a last stage on features of the finished pyramid
     weight_decay: float = 1e-4
     warm_up: float = 0.02  # share of the run
     weights: Mapping[str, float] = field(default_factory=lambda: {"action": 2.0})  # of losses; 1 where not named
     clip: float = 20.0  # longest gradient
     ema_decay: float = 0.998
-    heads: HeadsRecipe = field(default_factory=HeadsRecipe)  # of the last stage
     seed: int = 0
+
+
+COMPACT_RECIPE = Recipe(
+    config=COMPACT,
+    samples=28_000,
+    detector_samples=1_600,
+    batch=8,
+    learning_rate=6e-4,
+    backbone_rate=0.1,
+    shapes=SHAPES,
+    distil=True,
+    heads=HeadsRecipe(),
+)
+PAPER_RECIPE = Recipe(  # trainable, never trained: the network is the paper's (section 3), rates and lengths are ours
+    config=InteractNetConfig(),
+    samples=160_000,
+    detector_samples=0,
+    batch=8,
+    learning_rate=1e-4,
+    backbone_rate=0.1,
+    shapes=((1088, 800), (928, 928), (800, 1088)),
+    distil=False,
+    heads=None,
+)
+RECIPES = {"compact": COMPACT_RECIPE, "paper": PAPER_RECIPE}
 
 
 class Views(IterableDataset[tuple[Tensor, list[Labels]]]):
@@ -85,16 +122,17 @@ class Views(IterableDataset[tuple[Tensor, list[Labels]]]):
         recipe: Recipe,
         start: int,
         stop: int,
-        shapes: Sequence[tuple[int, int]] = SHAPES,
+        shapes: Sequence[tuple[int, int]] | None = None,
     ) -> None:
-        self.samples, self.recipe, self.start, self.stop, self.shapes = samples, recipe, start, stop, shapes
+        self.samples, self.recipe, self.start, self.stop = samples, recipe, start, stop
+        self.shapes = shapes or recipe.shapes
 
     def __iter__(self) -> Iterator[tuple[Tensor, list[Labels]]]:
-        by_shape = [self._cumulative(shape) for shape in range(len(SHAPES))]
+        by_shape = [self._cumulative(shape) for shape in range(len(self.shapes))]
         totals = np.array([shares[-1] if len(shares) else 0.0 for _, shares in by_shape])
         for number in own_numbers(self.start, self.stop):
             rng = np.random.default_rng([self.recipe.seed, number])
-            shape = rng.choice(len(SHAPES), p=totals / totals.sum())
+            shape = rng.choice(len(self.shapes), p=totals / totals.sum())
             rows, shares = by_shape[shape]
             views: list[tuple[NDArray[np.uint8], Labels]] = []
             while len(views) < self.recipe.batch:
@@ -120,46 +158,43 @@ class Run(TrainingRun):
     seen: int = 0
     seconds: float = 0.0
     network: InteractNet = field(init=False)
-    average: InteractNet = field(init=False)  # the exponential average of the weights, which is what ships
-    origin: InteractNet = field(init=False)  # where it began, whose knowledge of classes is to be kept
+    average: InteractNet = field(init=False)  # EMA of the weights, which is what ships
+    initial: InteractNet | None = field(init=False)  # the network as it was at first, whose classes are distilled
     optimiser: torch.optim.AdamW = field(init=False)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.recipe.seed)
-        self.network, self.average, self.origin = (
-            InteractNet(self.recipe.config).to(self.device).to(memory_format=torch.channels_last) for _ in range(3)
-        )
+        self.network, self.average = self._made(), self._made()
+        self.initial = self._made().eval().requires_grad_(requires_grad=False) if self.recipe.distil else None
+        self.average.load_state_dict(self.network.state_dict())
         self.network.train()
-        self.origin.eval().requires_grad_(requires_grad=False)
         self.network.relations.requires_grad_(requires_grad=False)
-        body, scene = self.network.backbone.pyramid.body, self.network.backbone.scene
-        frozen = [body.stem, *body.stages[: self.recipe.frozen_stages]]
-        for part in [*frozen, scene.stem, *scene.blocks[: self.recipe.frozen_blocks]]:
+        for part in frozen_parts(self.network):
             part.requires_grad_(requires_grad=False)
-        pyramid = [weight for weight in self.network.backbone.parameters() if weight.requires_grad]
+        backbone = [weight for weight in self.network.backbone.parameters() if weight.requires_grad]
         branches = [*self.network.rpn.parameters(), *self.network.heads.parameters()]
-        self.trained = pyramid + branches
+        self.trained = backbone + branches
         self.optimiser = torch.optim.AdamW(
-            [{"params": pyramid, "factor": self.recipe.pyramid_rate}, {"params": branches, "factor": 1.0}],
+            [{"params": backbone, "factor": self.recipe.backbone_rate}, {"params": branches, "factor": 1.0}],
             weight_decay=self.recipe.weight_decay,
         )
 
+    def _made(self) -> InteractNet:
+        return InteractNet(self.recipe.config).to(self.device).to(memory_format=torch.channels_last)
+
     def parts(self) -> Mapping[str, Stateful]:
         """Name what changes in the course of the run."""
-        return {
-            "network": self.network,
-            "average": self.average,
-            "origin": self.origin,
-            "optimiser": self.optimiser,
-        }
+        kept: dict[str, Stateful] = {"network": self.network, "average": self.average, "optimiser": self.optimiser}
+        return kept if self.initial is None else kept | {"initial": self.initial}
 
-    def begin(self, teacher: Teacher, relations: Relations, verb_photos: Sequence[int]) -> None:
-        """Give all three networks their first weights."""
-        self.network.begin_with(teacher, scene_network())
-        self.network.relations.load_state_dict(relations.state_dict())
+    def begin(self, relations: Relations | None, verb_photos: Sequence[int]) -> None:
+        """Let the copies begin where the network does, once that has its first weights."""
+        if relations is not None:
+            self.network.relations.load_state_dict(relations.state_dict())
         self.network.verb_photos.copy_(torch.tensor(verb_photos))
-        for other in (self.average, self.origin):
-            other.load_state_dict(self.network.state_dict())
+        for other in (self.average, self.initial):
+            if other is not None:
+                other.load_state_dict(self.network.state_dict())
 
     def step(self, pictures: Tensor, labels: Sequence[Labels]) -> dict[str, Tensor]:
         """Learn from one batch: (B, h, w, 3) uint8 and what is on them. Returns the losses."""
@@ -168,24 +203,49 @@ class Run(TrainingRun):
             group["lr"] = learning_rate(recipe, self.seen) * group["factor"]
         shown = pictures.to(self.device).permute(0, 3, 1, 2).float() / 255  # channels last in memory
         known = [Labels(*(part.to(self.device) for part in one)) for one in labels]
-        losses = self.network.losses(shown, known, self.origin, heads=self.seen >= recipe.detector_samples)
-        total = torch.stack([loss * recipe.weights.get(name, 1.0) for name, loss in losses.items()]).sum()
+        parts = losses(self.network, shown, known, self.initial, branches=self.seen >= recipe.detector_samples)
+        total = torch.stack([loss * recipe.weights.get(name, 1.0) for name, loss in parts.items()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.trained, recipe.clip)
         self.optimiser.step()
         follow(self.average, self.network, recipe.ema_decay)
         self.seen += len(pictures)
-        return {name: losses.get(name, shown.new_zeros(())).detach() for name in LOSSES}
+        return {name: parts.get(name, shown.new_zeros(())).detach() for name in LOSSES}
 
 
-def scene_network() -> EfficientNetLite0:
-    """Return the network that describes pictures for PHD-GIFs, whose weights come with this package."""
-    tensors, _ = load_tensors(PHD_GIFS.bundled_path)
-    start = "encoder.backbone."
-    network = EfficientNetLite0()
-    load_strictly(network, {name.removeprefix(start): part for name, part in tensors.items() if name.startswith(start)})
-    return network
+def frozen_parts(network: InteractNet) -> list[nn.Module]:
+    """Return the early layers of the backbone, which see edges and textures and stay as they are."""
+    backbone = network.backbone
+    if isinstance(backbone, CompactBackbone):
+        body, scene = backbone.pyramid.body, backbone.scene
+        return [body.stem, *body.stages[:2], scene.stem, *scene.blocks[:11]]
+    return [backbone.body.conv1, backbone.body.layer1]
+
+
+@dataclass(frozen=True)
+class FirstWeights:
+    """Files of public networks to begin with; what is not named begins at random, if that is possible at all."""
+
+    teacher: Path | None = None  # NanoDet-Plus-m 416 as .npz, without which the compact network is not trained
+    scene: Path | None = None  # .safetensors with an EfficientNet-Lite0 below `encoder.backbone.`, likewise
+    detector: Path | None = None  # .safetensors of torchvision's fasterrcnn_resnet50_fpn, for the paper's size
+
+    def load_into(self, network: InteractNet) -> None:
+        """Initialise a network.
+
+        Raises:
+            DataError: a file that this network needs is not named, or does not hold what it should.
+        """
+        if network.config.backbone == "compact":
+            if self.teacher is None or self.scene is None:
+                raise DataError(
+                    "The compact network begins with a detector's weights. Name them: --teacher nanodet.npz, as "
+                    "`vision-models convert nanodet` writes it."
+                )
+            begin_with(network, Teacher(self.teacher), EfficientNetLite0.part_of(self.scene, "encoder.backbone."))
+        elif self.detector is not None:
+            load_torchvision_detector(network, load_tensors(self.detector)[0])
 
 
 def train(
@@ -193,7 +253,7 @@ def train(
     out: Path,
     recipe: Recipe,
     *,
-    teacher: Path,
+    first: FirstWeights,
     device: str | None = None,
     workers: int = 1,
 ) -> Path:
@@ -201,9 +261,9 @@ def train(
 
     Args:
         data: Folder of photo sets and labels.
-        out: Folder for `interactnet.pt`, `interactnet.jsonl`, `interactnet.json` and `interactnet.safetensors`.
+        out: Folder for `checkpoint.pt`, `log.jsonl`, `recipe.json` and `interactions.safetensors`.
         recipe: Sizes, lengths, rates, seed.
-        teacher: NanoDet-Plus's weights, where the compact pyramid begins.
+        first: What the network begins with.
         device: "cpu" or "cuda"; the GPU when there is one.
         workers: Processes that prepare views.
 
@@ -211,38 +271,43 @@ def train(
         The path of the weights.
 
     Raises:
-        ValueError: there are no labelled photos, or no teacher in the file.
+        DataError: there are no labelled photos, or the first weights are not there.
     """
     torch.set_flush_denormal(True)
     out.mkdir(parents=True, exist_ok=True)
     samples = [sample for sample in read_samples(data) if not is_development(sample)]
     counts = verb_counts(samples)
     run = Run(recipe, choose_device(device))
-    checkpoint = out / "interactnet.pt"
-    if not run.resume(checkpoint):
-        relations = train_relations(data / "vcoco")
-        run.begin(Teacher(teacher), relations, [counts[verb][0] for verb in VERB_NAMES])
+    if not run.resume(out / CHECKPOINT):
+        first.load_into(run.network)
+        relations = train_relations(data / "vcoco") if recipe.config.extras else None
+        run.begin(relations, [counts[verb][0] for verb in VERB_NAMES])
     views = Views(samples, recipe, run.seen // recipe.batch, -(-recipe.samples // recipe.batch))
-    logbook = Logbook(run, recipe.samples, checkpoint, out / "interactnet.jsonl")
+    logbook = Logbook(run, recipe.samples, out)
     for pictures, labels in loader(views, None, workers):
         logbook.note(run.step(pictures, labels))
     logbook.close()
     network = run.average.eval()
-    labelled = [sample for sample in samples if sample.doings]
-    batches = recipe.heads.samples // recipe.batch
-    seen = recipe.samples // recipe.batch  # these views are others than those before
-    features = collect(
-        network,
-        lambda first, last: Views(labelled, recipe, seen + first, seen + last, FULL_SHAPES),
-        batches,
-        out / "features",
-        workers,
-    )
-    fit_heads(network, features, recipe.heads)
+    if recipe.heads is not None:
+        _refit(
+            network, [sample for sample in samples if sample.doings], recipe, recipe.heads, out / "features", workers
+        )
     done = {"seconds": round(run.seconds), "device": run.device.type, "labelled_photos": len(samples), "verbs": counts}
-    (out / "interactnet.json").write_text(json.dumps(asdict(recipe) | done, indent=2) + "\n")
-    weights = out / "interactnet.safetensors"
+    (out / "recipe.json").write_text(json.dumps(asdict(recipe) | done, indent=2) + "\n")
+    weights = out / "interactions.safetensors"
     state = network.state_dict()
     state["verb_photos"] = state["verb_photos"].round().int()
     save_tensors(weights, compressed(state), asdict(recipe.config))
     return weights
+
+
+def _refit(
+    network: InteractNet, labelled: Sequence[Sample], recipe: Recipe, heads: HeadsRecipe, folder: Path, workers: int
+) -> None:
+    """Train both branches once more, on features of the finished pyramid."""
+    seen = recipe.samples // recipe.batch  # these views are others than those before
+
+    def views(first: int, last: int) -> Views:
+        return Views(labelled, recipe, seen + first, seen + last, FULL_SHAPES)
+
+    fit_heads(network, collect(network, views, heads.samples // recipe.batch, folder, workers), heads)

@@ -1,0 +1,165 @@
+"""From files that others publish to those that training and evaluation read.
+
+Each function names its source. Nothing is downloaded here, and no file is trusted: arrays are read as numbers, state
+dicts with torch's `weights_only`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vision_models.errors import DataError
+from vision_models.interactions.evaluation.vcoco import read_labels
+from vision_models.interactions.training.subjects import TOPICS
+from vision_models.interactions.vocabulary import OBJECTS, VERB_NAMES
+from vision_models.weights.checkpoint import save_tensors
+
+_HALF = 0x01306B47  # ncnn's mark of weights in half floats; 0 marks floats
+_CONVOLUTIONS = {"Convolution", "ConvolutionDepthWise"}
+Pair = tuple[list[float], list[float], str]  # boxes of a person and an object, xyxy, and the object's class
+
+
+def nanodet(param: Path, weights: Path, out: Path) -> Path:
+    """Convert a detector from ncnn's files to the .npz that `Teacher` reads.
+
+    The files `nanodet-plus-m_416.param` and `.bin` are published in github.com/Deepdive543443/ncnn-android-nanodet,
+    converted there from github.com/RangiLyu/nanodet (Apache-2.0).
+
+    Args:
+        param: ncnn's description of the layers.
+        weights: ncnn's weights, floats or half floats.
+        out: ends in .npz.
+
+    Returns:
+        The path of the .npz: `<layer>.weight` (out, in / groups, k, k) and `<layer>.bias` (out,), float32.
+
+    Raises:
+        DataError: the two files do not fit together, or are of another kind.
+    """
+    content, place, arrays = weights.read_bytes(), 0, dict[str, NDArray[np.float32]]()
+    for line in param.read_text().splitlines()[2:]:
+        kind, name, *rest = line.split()
+        if kind not in _CONVOLUTIONS:
+            continue
+        settings = dict(word.split("=", 1) for word in rest if "=" in word)
+        outputs, size, kernel = (int(settings[key]) for key in ("0", "6", "1"))
+        mark = int.from_bytes(content[place : place + 4], "little")
+        if mark not in {0, _HALF}:
+            raise DataError(f"{weights.name} holds quantised weights, or belongs to another file than {param.name}.")
+        width = 2 if mark else 4
+        start, place = place + 4, place + 4 + -(-size * width // 4) * 4
+        flat = np.frombuffer(content[start : start + size * width], np.float16 if mark else np.float32)
+        bias = np.frombuffer(content[place : place + 4 * outputs], np.float32)
+        place += 4 * outputs
+        if len(flat) < size or len(bias) < outputs:
+            raise DataError(f"{weights.name} ends too early for {param.name}. Download both again.")
+        arrays[f"{name}.weight"] = flat.astype(np.float32).reshape(outputs, -1, kernel, kernel)
+        arrays[f"{name}.bias"] = bias.copy()
+    if place != len(content) or not arrays:
+        raise DataError(f"{weights.name} and {param.name} do not belong together. Download both again.")
+    np.savez(out, allow_pickle=False, **arrays)
+    return out
+
+
+def torchvision_detector(state: Path, out: Path) -> Path:
+    """Convert torchvision's Faster R-CNN (BSD-3-Clause) from its .pth to .safetensors.
+
+    The file is `fasterrcnn_resnet50_fpn_coco-258fb6c6.pth`, as `FasterRCNN_ResNet50_FPN_Weights.COCO_V1` names it.
+
+    Raises:
+        DataError: the file does not hold a state dict.
+    """
+    try:
+        tensors = torch.load(state, map_location="cpu", weights_only=True)
+        named = {str(name): tensor for name, tensor in tensors.items() if isinstance(tensor, Tensor)}
+    except (AttributeError, RuntimeError, EOFError, ValueError) as error:
+        raise DataError(f"{state.name} does not hold the tensors of a network.") from error
+    except Exception as error:  # what an unpickler raises on other files has no common base
+        raise DataError(f"{state.name} is no file of torch's that can be read safely.") from error
+    save_tensors(out, named, {"source": "torchvision fasterrcnn_resnet50_fpn"})
+    return out
+
+
+def vcoco_boxes(labels: Path, pairs: Path, out: Path) -> Path:
+    """Find the boxes of V-COCO's people and objects in published person-object pairs.
+
+    V-COCO's labels (`vcoco_train.json`, `vcoco_val.json` of github.com/s-gupta/v-coco) name people and objects by their
+    number in COCO; the pairs (`instances_vcoco_<split>.json` of github.com/fredzzhang/vcoco) have boxes, but no
+    numbers. Both list the pairs of a photo and an action in the same order, so that they can be laid side by side
+    wherever they are equally many: in 99.8 % of the cases.
+
+    Args:
+        labels: of one split.
+        pairs: of the same split.
+        out: `recovered_boxes_<split>.json`.
+
+    Returns:
+        The path of what `read_vcoco` reads in place of COCO's instances.
+
+    Raises:
+        DataError: a file is of another kind, or of another split.
+    """
+    blocks, published = read_labels(labels), _published_pairs(pairs)
+    boxes, category = dict[str, list[float]](), dict[str, str]()
+    named: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
+    for block in blocks:
+        people = len(block["ann_id"])
+        for place, role in enumerate(block["role_name"][1:], start=1):
+            for row in range(people):
+                target = block["role_object_id"][place * people + row]
+                if block["label"][row] == 1 and target:
+                    action = f"{block['action_name']} {role}"
+                    named[block["image_id"][row], action].append((block["ann_id"][row], target))
+    for key, numbers in named.items():
+        there = published.get(key, [])
+        if len(there) != len(numbers):
+            continue
+        for (person, target), (person_box, object_box, kind) in zip(numbers, there, strict=True):
+            boxes |= {str(person): person_box, str(target): object_box}
+            category |= {str(person): "person", str(target): kind}
+    if not boxes:
+        raise DataError(f"{pairs.name} and {labels.name} have no photo in common. They are of different splits.")
+    out.write_text(json.dumps({"boxes_xyxy": boxes, "category": category}) + "\n")
+    return out
+
+
+def _published_pairs(path: Path) -> dict[tuple[int, str], list[Pair]]:
+    """Read pairs by photo and action."""
+    found: dict[tuple[int, str], list[Pair]] = defaultdict(list)
+    try:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+        for photo in content["annotations"]:
+            number = int(photo["file_name"].removesuffix(".jpg").rpartition("_")[2])
+            columns = (photo[key] for key in ("boxes_h", "boxes_o", "actions", "objects"))
+            for person, target, action, kind in zip(*columns, strict=True):
+                found[number, content["classes"][action]].append((person, target, content["objects"][kind]))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        where = "Download instances_vcoco_train.json or _val.json of https://github.com/fredzzhang/vcoco."
+        raise DataError(f"{path.name} does not hold the pairs of V-COCO. {where}") from error
+    return found
+
+
+def verb_map(out: Path) -> Path:
+    """Write what we take the topics of photo sets to tell about verbs, to be edited and given to `--verb-map`.
+
+    The file is JSON: set -> topic -> "strong" and "weak" -> list of "verb" or "verb:object|object". Strong is what
+    nearly every photo of the topic shows by its definition, weak what many of them show; verbs are V-COCO's, objects
+    COCO's. All other verbs are taken to be absent, but for those that photos of anything may show.
+    """
+    content: dict[str, dict[str, dict[str, list[str]]]] = {}
+    for (source, topic), doings in TOPICS.items():
+        entry = content.setdefault(source, {}).setdefault(topic, {"strong": [], "weak": []})
+        for doing in doings:
+            objects = "|".join(OBJECTS[number] for number in doing.classes)
+            words = VERB_NAMES[doing.verb] + (f":{objects}" if objects else "")
+            entry["strong" if doing.sure else "weak"].append(words)
+    out.write_text(json.dumps(content, indent=1) + "\n")
+    return out
