@@ -211,44 +211,6 @@ def test_the_learning_rate_warms_up_and_ends_low() -> None:
     assert rates[-1] < 0.05 * TINY.learning_rate
 
 
-def test_100_nits_are_pu21_256_and_equal_pictures_have_no_difference() -> None:
-    white = np.ones((8, 8, 3), np.float32)
-    assert evaluate.pu21_psnr(white, white) == pytest.approx(100)
-    assert evaluate.pu21_psnr(white, white * 2) < evaluate.pu21_psnr(white, white * 1.1)
-
-
-@pytest.mark.parametrize("name", list(evaluate.CLASSICAL))
-def test_classical_methods_keep_the_photo_s_shape(name: str) -> None:
-    photo = np.random.default_rng(0).integers(0, 60, (64, 80, 3)).astype(np.uint8)
-    result = evaluate.CLASSICAL[name](photo)
-    assert result.shape == photo.shape
-    assert result.dtype == np.uint8
-    assert result.mean() >= photo.mean()
-
-
-def test_the_evaluation_prints_every_method_and_exposure(scenes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "EXPOSURES", evaluate.HARD_EXPOSURES)
-    monkeypatch.setattr(evaluate, "YAWS", (0.0,))
-    monkeypatch.setattr(evaluate, "VIEW", (64, 64))
-    result = CliRunner().invoke(app, ["evaluate", "exposure", "--data", str(scenes), "--no-hdr", "--device", "cpu"])
-    assert result.exit_code == 0, result.output
-    for word in ["| PSNR |", "| SSIM |", "| FSIM |", "-4 EV", "+4 EV", *evaluate.CLASSICAL, "| DRHT |"]:
-        assert word in result.output
-
-
-def test_real_exposure_stacks_are_compared_frame_by_frame(tmp_path: Path) -> None:
-    scene = cv2.resize(np.random.default_rng(0).random((6, 6, 3), np.float32), (80, 60), interpolation=cv2.INTER_CUBIC)
-    radiance = normalise(scene.clip(0.02).astype(np.float32))
-    (tmp_path / "stack").mkdir()
-    for number, ev in enumerate((-4, -2, 0, 2, 4)):
-        write_png((expose(radiance, ev) * 255).astype(np.uint8), tmp_path / "stack" / f"{number}.png")
-    result = CliRunner().invoke(app, ["evaluate", "exposure", "--stacks", str(tmp_path), "--device", "cpu"])
-    assert result.exit_code == 0, result.output
-    assert "1 real stacks" in result.output
-    for word in [*evaluate.CLASSICAL, "DRHT"]:
-        assert f"| {word} |" in result.output
-
-
 def test_the_command_line_corrects_a_photo(tmp_path: Path) -> None:
     photo = np.random.default_rng(0).integers(0, 40, (50, 60, 3)).astype(np.uint8)
     write_png(photo, tmp_path / "dark.png")

@@ -8,27 +8,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vision_models.interactions.evaluation.hico_metrics import HICO, RECALLS_11, FoundPairs, TruePairs, evaluate_hico
 from vision_models.interactions.evaluation.metrics import (
     COCO,
-    HICO,
     PIXEL,
-    POINT,
-    RECALLS_11,
     RECALLS_101,
-    VCOCO,
     FoundObjects,
-    FoundPairs,
-    FoundPeople,
     TrueObjects,
-    TruePairs,
-    TruePeople,
     average_precision,
     evaluate_boxes,
-    evaluate_hico,
-    evaluate_vcoco,
     first_claims,
     iou,
 )
+from vision_models.interactions.evaluation.vcoco_metrics import POINT, VCOCO, FoundPeople, TruePeople, evaluate_vcoco
 from vision_models.interactions.ranking import Factors, Interaction
 from vision_models.interactions.result import Interactions
 from vision_models.interactions.vocabulary import ACTIONS, VERB_NAMES, VERB_OF_ACTION, Action
@@ -137,7 +129,7 @@ def test_no_image_is_no_score() -> None:
 def test_people_of_two_images_are_not_the_same() -> None:
     quality = evaluate_vcoco([ONE, ONE], [found(RIGHT), found(RIGHT)])
     assert quality.scenario_1[KICK] == 1
-    quality = evaluate_vcoco([ONE, ONE], [found(RIGHT, RIGHT), found()])
+    quality = evaluate_vcoco([ONE, ONE], [found(RIGHT, (0.4, ANNA, BALL)), found()])
     assert quality.scenario_1[KICK] == 0.5
 
 

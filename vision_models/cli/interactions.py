@@ -172,7 +172,7 @@ def evaluate(
     need_one_of("--data", "--vcoco", "--hico", given=bool(data or vcoco or hico))
     predictor = InteractionPredictor.from_pretrained(weights, device=device)
     if vcoco:
-        typer.echo(measures.evaluate_target_choice(vcoco, predictor))
+        typer.echo(measures.evaluate_target_choice(vcoco, predictor, instances))
     if vcoco and photos:
         typer.echo(measures.evaluate_vcoco_photos(vcoco, photos, predictor, instances=instances))
     if hico and hico_photos:

@@ -43,7 +43,7 @@ VIEW = (256, 256)
 FIELD_OF_VIEW = 75.0
 YAWS = (0.0, 90.0, 180.0, 270.0)
 WHITE_NITS = 100.0  # cd/m^2 that radiance 1.0 is shown at for the HDR metrics
-DISPLAY_NITS = (0.005, 4000.0)
+DISPLAY_NITS = (0.005, 4000.0)  # of PU21-PSNR; ColorVideoVDP's display, standard_hdr_linear, clips at 1,500
 SMALLEST_STACK = 3  # frames
 
 
@@ -97,6 +97,14 @@ def psnr(a: Floats, b: Floats) -> float:
     return float(-10 * np.log10(max(float(np.mean((a - b) ** 2)), 1e-10)))
 
 
+def ssim(a: Floats, b: Floats) -> float:
+    """Structural similarity of two pictures HxWx3 in 0..1, with the 11x11 Gaussian window of Wang et al. (2004)."""
+    from skimage.metrics import structural_similarity
+
+    wang = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    return float(structural_similarity(a, b, channel_axis=-1, data_range=1.0, **wang))
+
+
 def pu21_psnr(radiance: Floats, reference: Floats) -> float:
     """PSNR in dB of two linear HDR pictures, HxWx3, after PU21 encoding (Mantiuk, Azimi, 2021, banding and glare)."""
     return psnr(_pu21(_as_shown(radiance)) / 256, _pu21(_as_shown(reference)) / 256)
@@ -111,10 +119,10 @@ def evaluate(data: Path, predictor: ExposurePredictor, *, hdr: bool = True) -> s
         hdr: also score the HDR estimate, which takes several times longer.
 
     Returns:
-        Tables in Markdown: PSNR, SSIM and FSIM of every method at every EV, then PU21-PSNR and ColorVideoVDP.
+        Tables in Markdown: PSNR, SSIM (11x11 Gaussian window) and FSIM of every method at every EV, then PU21-PSNR and
+        ColorVideoVDP.
     """
     from piq import fsim
-    from skimage.metrics import structural_similarity
 
     scores: dict[str, dict[tuple[str, int], list[float]]] = {
         "PSNR": defaultdict(list),
@@ -134,7 +142,7 @@ def evaluate(data: Path, predictor: ExposurePredictor, *, hdr: bool = True) -> s
         for name, image in results.items():
             result = image.astype(np.float32) / 255
             scores["PSNR"][name, ev].append(psnr(result, reference))
-            scores["SSIM"][name, ev].append(structural_similarity(result, reference, channel_axis=-1, data_range=1.0))
+            scores["SSIM"][name, ev].append(ssim(result, reference))
             scores["FSIM"][name, ev].append(float(fsim(_tensor(result), _tensor(reference), data_range=1.0)))
         if visible_difference is None:
             continue
@@ -166,10 +174,8 @@ def evaluate_stacks(folder: Path, predictor: ExposurePredictor) -> str:
         predictor: What to evaluate.
 
     Returns:
-        A table in Markdown: PSNR and SSIM of every method.
+        A table in Markdown: PSNR and SSIM (11x11 Gaussian window) of every method.
     """
-    from skimage.metrics import structural_similarity
-
     methods = CLASSICAL | {"DRHT": lambda photo: predictor.correct(photo).image}
     scores: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     places: dict[Path, list[Path]] = defaultdict(list)
@@ -186,12 +192,14 @@ def evaluate_stacks(folder: Path, predictor: ExposurePredictor) -> str:
             photo = frames[int(np.argmin(np.where(wrong, np.abs(np.log(ratios / target)), np.inf)))]
             for name, method in methods.items():
                 result = method(photo).astype(np.float32) / 255
-                similarity = structural_similarity(result, reference, channel_axis=-1, data_range=1.0)
+                similarity = ssim(result, reference)
                 scores[name, kind].append((psnr(result, reference), similarity))
     lines = [f"| PSNR / SSIM on {len(stacks)} real stacks | hard under | hard over |", "|---|---|---|"]
     for name in methods:
         means = [np.mean(scores[name, kind], axis=0) for kind in ("hard under", "hard over")]
-        lines.append(f"| {name} | " + " | ".join(f"{decibels:.2f} / {ssim:.3f}" for decibels, ssim in means) + " |")
+        lines.append(
+            f"| {name} | " + " | ".join(f"{decibels:.2f} / {similarity:.3f}" for decibels, similarity in means) + " |"
+        )
     return "\n".join(lines)
 
 
@@ -254,7 +262,10 @@ def _pu21(nits: Floats) -> Floats:
 
 
 def _colour_video_vdp() -> Callable[[Floats, Floats], float]:
-    """ColorVideoVDP (Mantiuk et al., 2024): (test, reference) in cd/m^2 to JOD, 10 for no visible difference."""
+    """ColorVideoVDP (Mantiuk et al., 2024): (test, reference) in cd/m^2 to JOD, 10 for no visible difference.
+
+    Its display shows up to 1,500 cd/m^2; what is brighter is clipped there.
+    """
     import pycvvdp
 
     metric = pycvvdp.cvvdp(display_name="standard_hdr_linear", heatmap=None, device=torch.device("cpu"))

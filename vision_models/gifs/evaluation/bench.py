@@ -13,6 +13,8 @@ from vision_models.bench import peak_memory, seconds
 from vision_models.gifs.predictor import HighlightPredictor
 from vision_models.media.videos import probe
 
+FRAME = "1280x720"
+PIECE_S = 60  # of new frames, which are repeated
 MINUTES = 10
 LONGER = 6  # times as long is the video that memory is measured on: an hour
 KEY_FRAME_S = 4  # what phones and streaming sites do; x264 alone would put 10 s between key frames
@@ -38,7 +40,7 @@ def bench(predictor: HighlightPredictor) -> str:
     memory = f"{at_ten_minutes / 1e9:.2f} GB by the end of ten minutes, {at_an_hour / 1e9:.2f} GB by the end of an hour"
     lines = [
         f"{torch.get_num_threads()} CPU threads, {predictor.device}",
-        f"{MINUTES} minutes of {known.width} x {known.height}, {known.fps:.0f} pictures/s: {decoding:.1f} s to decode",
+        f"{MINUTES} minutes of {known.width} x {known.height}, {known.fps:.0f} frames/s: {decoding:.1f} s to decode",
         f"from file to ranked segments: {ours / decoding:.2f} of FFmpeg's time to decode the file",
         f"the same from key frames alone: {key_frames / decoding:.2f}",
         f"an hour of it, as `rank` does by default: {hour / decoding / LONGER:.2f} of FFmpeg's time",
@@ -50,9 +52,9 @@ def bench(predictor: HighlightPredictor) -> str:
 def make_video(folder: Path) -> Path:
     """Make ten minutes of moving, noisy 720p: no one's film, but as hard to decode as one."""
     piece, video = folder / "piece.mp4", folder / "video.mp4"
-    scene = "mandelbrot=size=1280x720:rate=25:start_scale=2:end_scale=0.05:end_pts=1500,noise=alls=12:allf=t"
+    scene = f"mandelbrot=size={FRAME}:rate=25:start_scale=2:end_scale=0.05:end_pts=1500,noise=alls=12:allf=t"
     rate = ["-g", str(25 * KEY_FRAME_S), "-b:v", "4M", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
-    _ffmpeg("-f", "lavfi", "-i", scene, "-t", "60", "-c:v", "libx264", *rate, str(piece))
+    _ffmpeg("-f", "lavfi", "-i", scene, "-t", str(PIECE_S), "-c:v", "libx264", *rate, str(piece))
     _ffmpeg("-stream_loop", str(MINUTES - 1), "-i", str(piece), "-c", "copy", str(video))
     return video
 

@@ -31,6 +31,10 @@ SEGMENTS = 12
 LIKED = 2
 CASES = 60  # of each topic
 FIGHT_CASES = 500
+SKATE_NOTE = (
+    "The clips of skateboarding, those of the test among them, are cut out of six videos, so that history and segments "
+    "may show the same person in the same place. That is easier than what the other topics ask."
+)
 HISTOGRAM_BINS = 8  # of each of red, green and blue
 
 
@@ -128,6 +132,8 @@ def evaluate(data: Path, predictor: HighlightPredictor) -> str:
         sorted(per_topic),
         {"": [float(np.mean(per_topic[t])) for t in sorted(per_topic)]},
     )
+    if "Skateboarding" in per_topic:
+        lines += [SKATE_NOTE, ""]
     return "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_models.interactions.evaluation.metrics import TruePeople
+from vision_models.interactions.evaluation.vcoco_metrics import TruePeople
 from vision_models.interactions.vocabulary import ACTIONS, COCO_IDS, OBJECTS, PERSON, VERB_NAMES, VERBS
 
 SPLITS = ("train", "val")
@@ -61,6 +61,11 @@ def read_vcoco(folder: Path, split: str, instances: Path | None = None) -> list[
         ValueError: for another split, or a file that is not of the kind it should be.
         FileNotFoundError: for a file that is missing; it says where to get it.
     """
+    return _read(folder, split, instances)[0]
+
+
+def _read(folder: Path, split: str, instances: Path | None) -> tuple[list[Scene], dict[int, dict[int, Thing]]]:
+    """Read one split, and the boxes of each photo by their number in COCO, in COCO's order."""
     if split not in SPLITS:
         raise ValueError(f"V-COCO is read in splits {' and '.join(SPLITS)}, not {split!r}.")
     labels = read_labels(folder / f"vcoco_{split}.json")
@@ -73,7 +78,8 @@ def read_vcoco(folder: Path, split: str, instances: Path | None = None) -> list[
     people: dict[int, list[int]] = defaultdict(list)  # photo -> rows of the labels
     for row, photo in enumerate(labels[0]["image_id"]):
         people[photo].append(row)
-    return [_scene(photo, people[photo], labels, known.get(photo, {}), sizes.get(photo)) for photo in sorted(wanted)]
+    scenes = [_scene(photo, people[photo], labels, known.get(photo, {}), sizes.get(photo)) for photo in sorted(wanted)]
+    return scenes, known
 
 
 def read_ground_truth(folder: Path, split: str, instances: Path | None = None) -> dict[int, TruePeople]:
@@ -84,10 +90,13 @@ def read_ground_truth(folder: Path, split: str, instances: Path | None = None) -
 
     Args and errors are those of `read_vcoco`.
     """
-    return {scene.photo: _ground_truth(scene) for scene in read_vcoco(folder, split, instances) if scene.complete}
+    scenes, known = _read(folder, split, instances)
+    return {
+        scene.photo: _ground_truth(scene, known.get(scene.photo, {})) for scene in scenes if instances or scene.complete
+    }
 
 
-Thing = tuple[NDArray[np.float32], int]  # box, index into OBJECTS
+Thing = tuple[NDArray[np.float64], int]  # box xyxy, index into OBJECTS
 
 
 def _scene(
@@ -129,21 +138,31 @@ def _scene(
     )
 
 
-def _ground_truth(scene: Scene) -> TruePeople:
-    """Convert boxes to the official convention, and add the people whom V-COCO does not annotate."""
-    corner, size = scene.boxes[:, :2], scene.boxes[:, 2:] - scene.boxes[:, :2]
-    last = np.minimum(corner + np.maximum(size - 1, 0), np.array(scene.size, np.float32) - 1)
-    boxes = np.concatenate([corner, np.maximum(last, corner)], axis=1)
-    others = np.setdiff1d(np.flatnonzero(scene.labels == PERSON), scene.people)
-    role_boxes = np.full((len(scene.people) + len(others), len(ACTIONS), 4), np.nan, np.float32)
-    person, action = np.nonzero(scene.targets >= 0)
-    role_boxes[person, action] = boxes[scene.targets[person, action]]
-    return TruePeople(
-        boxes[np.concatenate([scene.people, others])],
-        np.arange(len(role_boxes)) < len(scene.people),
-        np.concatenate([scene.verbs, np.full((len(others), len(VERB_NAMES)), -1, np.int8)]),
-        role_boxes,
-    )
+def _ground_truth(scene: Scene, known: Mapping[int, Thing]) -> TruePeople:
+    """Make of a photo what the official evaluator makes of it.
+
+    All people of COCO's, in its order; those whom V-COCO does not annotate among them. A box ends at its last pixel, is
+    clipped to the photo on all sides, and is left out when nothing is left of it.
+    """
+    exact = np.array([box for box, _ in known.values()], np.float64).reshape(-1, 4)
+    corner, size = exact[:, :2], exact[:, 2:] - exact[:, :2]
+    boxes = np.concatenate([corner, corner + np.maximum(size - 1, 0)], axis=1)
+    boxes = np.clip(boxes, 0, np.array(scene.size * 2, np.float64) - 1)
+    solid = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    people = np.flatnonzero((scene.labels == PERSON) & solid)
+    row_of = {int(box): row for row, box in enumerate(scene.people)}
+    verbs = np.full((len(people), len(VERB_NAMES)), -1, np.int8)
+    roles = np.full((len(people), len(ACTIONS), 4), np.nan, np.float32)
+    annotated = np.array([int(person) in row_of for person in people], np.bool_)
+    for place, person in enumerate(people):
+        if not annotated[place]:
+            continue
+        row = row_of[int(person)]
+        verbs[place] = scene.verbs[row]
+        for action in np.flatnonzero(scene.targets[row] >= 0):
+            if solid[scene.targets[row, action]]:
+                roles[place, action] = boxes[scene.targets[row, action]]
+    return TruePeople(boxes[people].astype(np.float32), annotated, verbs, roles)
 
 
 def _guess_size(boxes: NDArray[np.float32]) -> tuple[int, int]:
@@ -192,7 +211,7 @@ def _read_recovered(path: Path, labels: Sequence[Mapping[str, Any]]) -> dict[int
         people = len(block["ann_id"])
         for place, number in enumerate(block["role_object_id"]):
             if str(number) in recovered["boxes_xyxy"]:
-                box = np.array(recovered["boxes_xyxy"][str(number)], np.float32)
+                box = np.array(recovered["boxes_xyxy"][str(number)], np.float64)
                 photo = block["image_id"][place % people]
                 known[photo][number] = (box, OBJECTS.index(recovered["category"][str(number)]))
     return known
@@ -211,8 +230,8 @@ def _read_instances(path: Path, wanted: set[int]) -> tuple[dict[int, dict[int, T
         raise ValueError(f"{path.name} lacks {len(wanted - sizes.keys())} photos of V-COCO. {where}")
     known: dict[int, dict[int, Thing]] = defaultdict(dict)
     for thing in coco["annotations"]:
-        if thing["image_id"] in wanted and thing.get("area", 1) > 0:
+        if thing["image_id"] in wanted and thing.get("area", 1) > 0 and not thing.get("ignore"):
             x, y, width, height = thing["bbox"]
-            box = np.array([x, y, x + width, y + height], np.float32)
+            box = np.array([x, y, x + width, y + height], np.float64)
             known[thing["image_id"]][thing["id"]] = (box, COCO_IDS.index(thing["category_id"]))
     return known, sizes

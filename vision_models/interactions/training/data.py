@@ -104,7 +104,8 @@ def read_coco128(root: Path) -> list[tuple[Sample, bool]]:
     """List the photos of coco128 with their real boxes, and whether each is held out from training."""
     samples = []
     for number, path in enumerate(sorted((root / "coco128" / "images").glob("*.jpg"))):
-        width, height = Image.open(path).size
+        with Image.open(path) as photo:
+            width, height = photo.size
         file = root / "coco128" / "labels" / f"{path.stem}.txt"
         rows = np.loadtxt(file, ndmin=2) if file.exists() and file.stat().st_size else np.zeros((0, 5))
         centre, half = rows[:, 1:3] * (width, height), rows[:, 3:5] * (width, height) / 2
