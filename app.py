@@ -13,7 +13,7 @@ import gradio as gr
 from demos.exposure import build_exposure
 from demos.gifs import build_gifs
 from demos.interactions import build_interactions
-from demos.page import launch, page
+from demos.shell import launch, page
 
 # tab id: (label, function that builds the tab)
 TABS: dict[str, tuple[str, Callable[[], None]]] = {

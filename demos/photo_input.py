@@ -1,5 +1,6 @@
 """What the tabs that take a photo share: the field for it, and what becomes of a photo that was dropped there."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,9 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from demos.page import errors_on_page, uploaded
+from demos.files import errors_on_page, uploaded
 from vision_models.errors import PhotoError
-from vision_models.media.photos import read_photo
+from vision_models.media.photos import MIN_SIDE, read_photo, resize_to_fit
 
 PHOTO_MEGABYTES = 60  # of an upload; the page as a whole takes more, for videos
 SHOWN_BY_BROWSERS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"}
@@ -52,6 +53,12 @@ def pixels(path: Path) -> NDArray[np.uint8]:
     """Read a photo; one that cannot be read, or was deleted meanwhile, is explained to the visitor."""
     with errors_on_page():
         return open_photo(path)
+
+
+def shrink(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Shrink a photo to `side` pixels on the long side, but never so far that it is too thin to be read again."""
+    short, long = sorted(image.shape[:2])
+    return resize_to_fit(image, max(side, math.ceil(MIN_SIDE * long / short)))
 
 
 def pixel_size(image: NDArray[np.uint8]) -> str:

@@ -46,7 +46,7 @@ class Site:
 @contextmanager
 def launched(demo: gr.Blocks, **options: Any) -> Iterator[str]:
     """Launch `demo` on a free port and give its address."""
-    from demos.page import launch
+    from demos.shell import launch
 
     with socket.socket() as probe:  # gradio, left to search for a port, leaks a socket for every one in use
         probe.bind(("127.0.0.1", 0))

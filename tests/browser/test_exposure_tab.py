@@ -53,7 +53,7 @@ def huge_png() -> bytes:
 
 def exposure_page(load: Callable[[], tuple[Any, str]]) -> gr.Blocks:
     from demos.exposure import build_exposure
-    from demos.page import page
+    from demos.shell import page
 
     with page("Exposure", "alone") as demo:
         build_exposure(load)
@@ -142,7 +142,7 @@ def test_a_missing_photo_and_a_wrong_strength_are_explained(client: Client, writ
 
 
 @pytest.mark.parametrize("meta", [{"meta": {"_type": "gradio.FileData"}}, {}])
-@pytest.mark.parametrize(("event", "others"), [("correct", [1.0]), ("correct_1", [100, None])])  # API, page
+@pytest.mark.parametrize(("event", "others"), [("correct", [1.0]), ("run", [None, 100, 0])])  # API, page
 def test_a_file_of_the_server_cannot_be_had(
     site: Site, write_photo: Callable[..., Path], event: str, others: list[Any], meta: dict[str, Any]
 ) -> None:
@@ -202,7 +202,7 @@ def test_old_files_are_deleted_the_queue_ends_and_the_network_answers_one_at_a_t
         assert demo.delete_cache == (600, 3600)
         assert demo._queue.max_size == 32
     on_gpu = [event for event in demo.fns.values() if event.concurrency_id == "gpu"]
-    assert {event.name for event in on_gpu} == {"correct", "correct_file"}
+    assert {event.name for event in on_gpu} == {"run", "correct_file"}
     assert {event.concurrency_limit for event in on_gpu} == {1}
 
 
@@ -217,8 +217,8 @@ def test_when_the_hub_fails_the_bundled_copy_answers_and_the_page_says_why(
 
     monkeypatch.setenv("VISION_MODELS_REPO", "owner/name")
 
-    def from_pretrained(*, path: Path | None = None) -> ExposurePredictor:
-        if path is None:
+    def from_pretrained(source: Path | None = None) -> ExposurePredictor:
+        if source is None:
             raise HubUnreachableError("The Hub cannot be reached.")
         return predictor
 

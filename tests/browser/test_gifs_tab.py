@@ -372,7 +372,7 @@ def test_nothing_of_a_visitor_is_left_when_the_page_closes(
 
 def gifs_page(load: Callable[[], tuple[Any, str]]) -> gr.Blocks:
     from demos.gifs import build_gifs
-    from demos.page import page
+    from demos.shell import page
 
     with page("GIF highlights", "alone") as demo:
         build_gifs(load)
@@ -384,8 +384,8 @@ def test_when_the_hub_fails_the_bundled_copy_answers_and_the_page_says_why(
 ) -> None:
     from demos.gifs import load_predictor
 
-    def from_pretrained(*, path: Path | None = None) -> ColourPredictor:
-        if path is None:
+    def from_pretrained(source: Path | None = None) -> ColourPredictor:
+        if source is None:
             raise HubUnreachableError("The Hub cannot be reached.")
         return predictor
 
@@ -413,7 +413,7 @@ sys.modules |= {"vision_models.gifs.config": weights, "vision_models.gifs.predic
 
 
 def test_the_bundled_weights_find_what_each_taste_likes_in_the_sample_video() -> None:
-    from demos.samples import SCENES, TASTES, liked_gifs, sample_video
+    from demos.samples.videos import SCENES, TASTES, liked_gifs, sample_video
 
     ours = HighlightPredictor.from_pretrained(WEIGHTS.bundled_path, device="cpu")
     index = ours.index(sample_video())

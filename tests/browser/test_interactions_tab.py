@@ -26,7 +26,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from demos.samples import PEOPLE
+from demos.samples.people import PEOPLE
 from vision_models.errors import HubUnreachableError, PhotoError
 from vision_models.interactions.boxes import encode
 from vision_models.interactions.config import WEIGHTS
@@ -287,7 +287,7 @@ def test_the_first_candidate_is_the_models_choice() -> None:
 
 
 def test_the_tables_show_what_a_relative_score_is_made_of() -> None:
-    from demos.interactions import candidates, table
+    from demos.components.reasons import candidates, table
 
     absolute = scene()
     factors = replace(absolute.factors, relative=True, vacancy=np.full(len(ACTIONS), -1.0, np.float32))
@@ -327,7 +327,7 @@ def test_there_are_no_candidates_for_one_alone_or_for_a_verb_without_an_object()
 @pytest.fixture
 def remote(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """A server that has one photo; gives the addresses that were asked for."""
-    from demos import samples
+    from demos.samples import store
 
     asked: list[str] = []
 
@@ -340,12 +340,12 @@ def remote(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     known = tmp_path / "known"
     known.mkdir()
-    monkeypatch.setattr(samples, "sample_folder", lambda: SimpleNamespace(name=str(known)))
+    monkeypatch.setattr(store, "sample_folder", lambda: SimpleNamespace(name=str(known)))
     return asked
 
 
 def remote_photo(**changes: str) -> Any:
-    from demos.samples import RemotePhoto
+    from demos.samples.people import RemotePhoto
 
     sha256 = hashlib.sha256(b"the photo").hexdigest()
     photo = RemotePhoto("ride", "A rider", "https://example.org/rider.jpg", "CC0", "somebody", sha256)
@@ -381,14 +381,16 @@ def test_a_remote_photo_that_cannot_be_had_is_explained(
 
 
 def test_remote_photos_are_pinned_and_their_licence_is_told() -> None:
-    from demos.samples import PEOPLE, RemotePhoto, people_buttons
+    from demos.components import render
+    from demos.samples.people import PEOPLE, RemotePhoto
 
     remote = [photo for photo in PEOPLE if isinstance(photo, RemotePhoto)]
     assert 1 <= len(remote) < len(PEOPLE) <= 6
     for photo in remote:
         assert re.fullmatch(r"https://raw\.githubusercontent\.com/[\w-]+/[\w-]+/[0-9a-f]{40}/[\w/.-]+", photo.address)
         assert re.fullmatch(r"[0-9a-f]{64}", photo.sha256)
-        assert photo.licence in people_buttons()
+        assert photo.credit.startswith(photo.licence)
+        assert photo.credit in render("sample_picker", samples=PEOPLE)
 
 
 # ---- the page as programs meet it
@@ -433,7 +435,7 @@ def page(visitors: Visitors, site: Site) -> Page:
 
 def interactions_page(load: Callable[[], tuple[Any, str]]) -> gr.Blocks:
     from demos.interactions import build_interactions
-    from demos.page import page
+    from demos.shell import page
 
     with page("Interactions", "alone") as demo:
         build_interactions(load)
@@ -505,7 +507,7 @@ def test_a_missing_photo_and_a_wrong_score_are_explained(client: Client, photo: 
 
 
 @pytest.mark.parametrize("meta", [{"meta": {"_type": "gradio.FileData"}}, {}])
-@pytest.mark.parametrize(("event", "others"), [("interactions", [0.1]), ("look", [None])])
+@pytest.mark.parametrize(("event", "others"), [("interactions", [0.1]), ("run", [None])])
 def test_a_file_of_the_server_cannot_be_had(
     site: Site, photo: Callable[..., Path], event: str, others: list[Any], meta: dict[str, Any]
 ) -> None:
@@ -547,9 +549,11 @@ def test_when_the_hub_fails_the_bundled_copy_answers_and_the_page_says_why(monke
     from demos.interactions import load_predictor
 
     class Predictor(Fake):
+        weights = WEIGHTS
+
         @classmethod
-        def from_pretrained(cls, *, path: Path | None = None) -> Fake:
-            if path is None:
+        def from_pretrained(cls, source: Path | None = None) -> Fake:
+            if source is None:
                 raise HubUnreachableError("The Hub cannot be reached.")
             return Fake()
 
@@ -568,7 +572,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, predictor: type) -> None:
 
 def test_photos_wait_in_one_line_with_those_of_the_exposure_tab() -> None:
     on_gpu = [event for event in interactions_page(lambda: (Fake(), "")).fns.values() if event.concurrency_id == "gpu"]
-    assert {event.name for event in on_gpu} == {"look", "interactions"}
+    assert {event.name for event in on_gpu} == {"run", "interactions"}
     assert {event.concurrency_limit for event in on_gpu} == {1}
 
 
@@ -608,7 +612,7 @@ def remove(page: Page) -> None:
 
 def wait_until_done(page: Page) -> None:
     page.locator("#interactions-status").get_by_text("Done in").wait_for()
-    page.get_by_text("Save table (.json").wait_for()
+    page.locator("#found p").wait_for()
 
 
 def looked_at(page: Page, file: Path) -> None:
@@ -786,7 +790,6 @@ def test_what_is_on_screen_can_be_saved(page: Page, photo: Callable[..., Path]) 
     set_score(page, 0.6)
     best = scene().filter(0.6)
     wait_for_rows(page, best)
-    page.get_by_text("Preparing files…").first.wait_for(state="hidden")
     table, picture = save(page, "Save table (.json"), save(page, "Save picture (.png")
     assert (table.name, picture.name) == ("farm-interactions.json", "farm-interactions.png")
     assert json.loads(table.read_text()) == json.loads(best.to_json())
@@ -920,5 +923,4 @@ def test_all_text_stands_out_in_light_and_in_dark(
     assert page.evaluate(CONTRAST) == []
     page.locator("#pairs .legend-item").first.click()
     page.locator("#density img").wait_for()
-    page.get_by_text("Preparing files…").first.wait_for(state="hidden")
     assert page.evaluate(CONTRAST) == []

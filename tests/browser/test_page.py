@@ -28,11 +28,11 @@ pytestmark = pytest.mark.browser
 
 
 def upload(page: Page, photo: Path) -> None:
-    page.locator("#work input[type=file]").set_input_files(photo)
+    page.locator("#exposure-work input[type=file]").set_input_files(photo)
 
 
 def wait_until_done(page: Page) -> None:
-    page.locator("#status").get_by_text("Done in").wait_for()
+    page.locator("#exposure-status").get_by_text("Done in").wait_for()
     page.wait_for_function("""() => {
         const pictures = [...document.querySelectorAll("#compare img")];
         return pictures.length === 2 && pictures.every((picture) => picture.complete && picture.naturalWidth);
@@ -65,11 +65,6 @@ def wait_for_new(picture: Locator, old: str | None) -> None:
     picture.and_(picture.page.locator(f"[src='{old}']")).wait_for(state="detached")
 
 
-def wait_for_files(page: Page) -> None:
-    for button in ("Save photo (", "Save HDR ("):
-        page.get_by_text(button).wait_for()
-
-
 # ---- the way of a photo
 
 
@@ -78,7 +73,7 @@ def test_a_sample_is_corrected_by_one_click(page: Page) -> None:
     wait_until_done(page)
     assert re.search(
         r"Done in \d+\.\d s: 600 × 400 pixels\. Weights: the bundled copy, compact",
-        page.locator("#status").inner_text(),
+        page.locator("#exposure-status").inner_text(),
     )
     before, after = pictures(page)
     assert content(page, before).mean() < 40
@@ -86,7 +81,7 @@ def test_a_sample_is_corrected_by_one_click(page: Page) -> None:
 
 
 def test_every_sample_has_a_picture_a_caption_and_a_licence(page: Page) -> None:
-    samples = page.locator("#samples button")
+    samples = page.locator("#exposure-samples button")
     assert 3 <= samples.count() <= 6
     for sample in samples.all():
         assert sample.locator("img").evaluate("image => image.naturalWidth") > 100
@@ -110,7 +105,7 @@ def test_a_phone_photo_lying_on_its_side_stands_upright(page: Page, tmp_path: Pa
     lying.save(tmp_path / "phone.jpg", exif=exif)
     upload(page, tmp_path / "phone.jpg")
     wait_until_done(page)
-    assert "80 × 120 pixels" in page.locator("#status").inner_text()
+    assert "80 × 120 pixels" in page.locator("#exposure-status").inner_text()
     assert content(page, pictures(page)[1]).shape == (120, 80, 3)
 
 
@@ -119,8 +114,10 @@ def test_a_photo_that_browsers_cannot_show_is_shown_and_saved_in_full_size(
 ) -> None:
     upload(page, write_photo("scan.tiff", width=2200, height=64))
     wait_until_done(page)
-    page.wait_for_function("() => document.querySelector('#work img').naturalWidth === 2048")
-    assert "2200 × 64 pixels, shown here at 2048 × 60, saved in full size" in page.locator("#status").inner_text()
+    page.wait_for_function("() => document.querySelector('#exposure-work img').naturalWidth === 2048")
+    assert (
+        "2200 × 64 pixels, shown here at 2048 × 60, saved in full size" in page.locator("#exposure-status").inner_text()
+    )
     # Once more, from the readable copy that the input shows now: the result still has full size.
     after = pictures(page)[1]
     old = after.get_attribute("src")
@@ -158,7 +155,6 @@ def test_strength_redraws_without_asking_the_network_and_changes_the_file(
     page.get_by_label("range slider for Strength").press("Home")
     wait_for_new(after, old)
     assert (content(page, after) == read_photo(photo)).all()
-    page.get_by_text("Preparing full size…").first.wait_for(state="hidden")
     assert (read_photo(save(page, "Save photo")) == read_photo(photo)).all()
     old = after.get_attribute("src")
     page.locator("#strength").get_by_label("Reset to default value").click()
@@ -220,16 +216,16 @@ def test_a_damaged_photo_is_explained_in_one_sentence_and_the_next_one_works(
     wait_until_done(page)
     upload_again(page, tmp_path / "cut.png")
     page.get_by_text("This photo is damaged or incomplete.").wait_for()
-    page.locator("#result").wait_for(state="hidden")  # not the last photo's
+    page.locator("#exposure-result").wait_for(state="hidden")  # not the last photo's
     assert page.locator(".toast-body").count() == 0  # said once
     upload_again(page, good)
     wait_until_done(page)
-    assert page.locator("#result").is_visible()
+    assert page.locator("#exposure-result").is_visible()
 
 
 def remove(page: Page) -> None:
     page.get_by_label("Remove Image").click()
-    page.locator("#status p").wait_for(state="detached")
+    page.locator("#exposure-status p").wait_for(state="detached")
 
 
 def upload_again(page: Page, photo: Path) -> None:
@@ -240,7 +236,7 @@ def upload_again(page: Page, photo: Path) -> None:
 def test_a_click_without_a_photo_asks_for_one(page: Page) -> None:
     page.get_by_role("button", name="Correct the photo").click()
     page.get_by_text("There is no photo yet.").wait_for()
-    assert page.locator("#status [role=status]").inner_text().startswith("There is no photo yet.")
+    assert page.locator("#exposure-status [role=status]").inner_text().startswith("There is no photo yet.")
 
 
 def test_removing_the_photo_leads_back_to_the_empty_page(page: Page, write_photo: Callable[..., Path]) -> None:
@@ -248,8 +244,8 @@ def test_removing_the_photo_leads_back_to_the_empty_page(page: Page, write_photo
     wait_until_done(page)
     remove(page)
     page.get_by_text("Your corrected photo appears here").wait_for()
-    page.locator("#result").wait_for(state="hidden")
-    assert page.locator("#status").inner_text() == ""
+    page.locator("#exposure-result").wait_for(state="hidden")
+    assert page.locator("#exposure-status").inner_text() == ""
 
 
 def test_two_visitors_see_only_their_own_photos(
@@ -312,8 +308,8 @@ def test_the_page_works_inside_another_page(visitors: Visitors, site: Site, writ
     page = visitors.open(site.url)
     page.set_content(f'<iframe src="{site.url}?tab=exposure&__theme=dark" width="900" height="900"></iframe>')
     frame = page.frame_locator("iframe")
-    frame.locator("#work input[type=file]").set_input_files(write_photo())
-    frame.locator("#status").get_by_text("Done in").wait_for()
+    frame.locator("#exposure-work input[type=file]").set_input_files(write_photo())
+    frame.locator("#exposure-status").get_by_text("Done in").wait_for()
     frame.locator("#compare img").nth(1).wait_for()
     assert frame.locator("#compare img").count() == 2
 
@@ -342,7 +338,6 @@ def test_the_keyboard_reaches_everything_from_a_sample_to_the_saved_file(page: P
     tab_to(page, "Cat")
     page.keyboard.press("Enter")
     wait_until_done(page)
-    wait_for_files(page)
     for control in ("Before", "After", "Strength", "Save photo", "Save HDR"):
         tab_to(page, control)
 
@@ -356,7 +351,6 @@ def test_all_text_stands_out_in_light_and_in_dark(
     assert page.evaluate(CONTRAST) == []
     upload(page, write_photo())
     wait_until_done(page)
-    wait_for_files(page)
     assert page.evaluate(CONTRAST) == []
     page.get_by_role("tab", name="HDR estimate").click()
     page.locator("#light img").wait_for()

@@ -1,24 +1,21 @@
 """What every page of ours shares: settings, header, footer, and how it is launched."""
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gradio as gr
-from gradio.context import LocalContext
-from gradio.utils import get_upload_folder, is_in_or_equal
 
+from demos.components import STYLES, render, script
 from demos.theme import THEME
-from vision_models.errors import VisionModelsError, WeightsError
+from vision_models.errors import WeightsError
 
 if TYPE_CHECKING:
-    from vision_models.weights.record import Weights, WeightsFile
+    from vision_models.predictor import Predictor
+    from vision_models.weights.record import WeightsFile
 
-Predictor = TypeVar("Predictor")
+Answering = TypeVar("Answering", bound="Predictor[Any]")
 
 HERE = Path(__file__).parent
 KEEP_SECONDS = 3600  # how long uploads and results stay on the server
@@ -47,7 +44,7 @@ def launch(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str | None]:
     """
     ours = {
         "theme": THEME,
-        "css_paths": HERE / "theme.css",
+        "css_paths": [HERE / "theme.css", *STYLES],
         "favicon_path": HERE.parent / "assets" / "favicon.svg",
         "footer_links": ["api"],
         "run_history": False,  # would keep a visitor's runs in the browser
@@ -61,6 +58,18 @@ def launch(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str | None]:
 # ---- for every tab
 
 
+def opening(headline: str, sentence: str, excuse: str = "") -> None:
+    """Lay out what a tab begins with: what it is for, and why its weights are not the wanted ones, if they are not."""
+    gr.HTML(render("lead", headline=headline, sentence=sentence), elem_classes="lead")
+    if excuse:
+        gr.HTML(line(excuse), elem_classes="notice")
+
+
+def status_line(elem_id: str) -> gr.HTML:
+    """Lay out the line that says how things stand, which screen readers read out."""
+    return gr.HTML(elem_id=elem_id, elem_classes="status", js_on_load=script("status"))
+
+
 def scroll_on_phones(selector: str) -> str:
     """Return the script that brings a result into view where the page is one column."""
     return f"""() => {{
@@ -72,25 +81,20 @@ def scroll_on_phones(selector: str) -> str:
 
 def line(text: str, kind: str = "") -> str:
     """Return one line of HTML that says how things stand."""
-    return f'<p class="{kind}">{escape(text)}</p>'
+    return render("status", text=text, kind=kind)
 
 
-def offer(what: str, file: Path) -> dict[str, Any]:
-    """Return the update that lets a download button hand out a finished file."""
-    size = max(file.stat().st_size / 1e6, 0.1)
-    return gr.update(label=f"Save {what} ({file.suffix}, {size:.1f} MB)", value=str(file), interactive=True)
-
-
-def load_or_fall_back(load: Callable[..., Predictor], weights: "Weights") -> tuple[Predictor, str]:
-    """Load a predictor, by its `from_pretrained`; its bundled weights if a Hub repository was named in vain.
+def load_or_fall_back(predictor: type[Answering]) -> tuple[Answering, str]:
+    """Load a predictor; with its bundled weights if a Hub repository was named in vain.
 
     Returns:
         The predictor, and a sentence for the page on why it is the bundled one, or "".
     """
     try:
-        return load(), ""
+        return predictor.from_pretrained(), ""
     except WeightsError as error:
-        return load(weights.bundled_path), f"{error} Until then, this page uses the weights bundled with it."
+        excuse = f"{error} Until then, this page uses the weights bundled with it."
+        return predictor.from_pretrained(predictor.weights.bundled_path), excuse
 
 
 def weights_source(file: "WeightsFile") -> str:
@@ -100,38 +104,3 @@ def weights_source(file: "WeightsFile") -> str:
         "hub": f"{file.repo_id}@{(file.revision or '')[:7]} on the Hub",
         "path": f"the file {file.path.name}",
     }[file.origin]
-
-
-@contextmanager
-def errors_on_page() -> Iterator[None]:
-    """Show our own errors to the visitor. Of any other, Gradio says no more than that there was one."""
-    try:
-        yield
-    except VisionModelsError as error:
-        raise gr.Error(str(error), print_exception=False) from error
-
-
-@contextmanager
-def new_folder() -> Iterator[Path]:
-    """Make a folder in Gradio's cache; what is shown from it is deleted on schedule, or at once if the work fails."""
-    Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
-    try:
-        yield folder
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
-
-
-def deleted_on_schedule(file: Path) -> Path:
-    """Have Gradio delete a file when it is an hour old, as it does with those that go through one of its components."""
-    demo = LocalContext.blocks.get()
-    if demo is not None:
-        demo.upload_file_set.add(str(file))
-    return file
-
-
-def uploaded(file: object) -> Path | None:
-    """Return where an uploaded file lies, or None: only a file in Gradio's cache can have been uploaded."""
-    path = file.get("path") if isinstance(file, dict) else None
-    return Path(path) if isinstance(path, str) and is_in_or_equal(path, get_upload_folder()) else None

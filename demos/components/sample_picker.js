@@ -1,0 +1,5 @@
+// A click on a sample becomes a `select` event that carries its place in the list.
+element.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button) trigger("select", {index: Number(button.value)});
+});

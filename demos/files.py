@@ -1,0 +1,73 @@
+"""Files between visitors and the server: where uploads and results lie, and when they are deleted.
+
+Gradio keeps both in one folder, named by a documented environment variable, and deletes on schedule what it has noted.
+All that is used here of what Gradio does not document is that note, and nothing breaks without it.
+"""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import gradio as gr
+
+from vision_models.errors import VisionModelsError
+
+LOG = logging.getLogger(__name__)
+
+
+def upload_folder() -> Path:
+    """Return the folder in which Gradio keeps uploads and results."""
+    return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir(), "gradio")).resolve()
+
+
+@contextmanager
+def new_folder() -> Iterator[Path]:
+    """Make a folder in Gradio's; what is shown from it is deleted on schedule, or at once if the work fails."""
+    upload_folder().mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=upload_folder()))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+
+
+def deleted_on_schedule(file: Path) -> Path:
+    """Have Gradio delete a file when it is an hour old, as it does with those that go through one of its components.
+
+    Outside an event there is no page that could, and the file is returned as it is.
+    """
+    try:
+        from gradio.context import LocalContext
+
+        page = LocalContext.blocks.get(None)
+        if page is not None:
+            page.upload_file_set.add(str(file))
+    except (ImportError, AttributeError) as error:
+        LOG.warning(f"This Gradio notes no files to be deleted: {error}")
+    return file
+
+
+def uploaded(file: object) -> Path | None:
+    """Return where an uploaded file lies, or None: only a file in Gradio's folder can have been uploaded."""
+    path = file.get("path") if isinstance(file, dict) else None
+    if not isinstance(path, str) or not path:
+        return None
+    try:
+        inside = Path(path).resolve().is_relative_to(upload_folder())
+    except (OSError, ValueError):  # ValueError: a null byte
+        return None
+    return Path(path) if inside else None
+
+
+@contextmanager
+def errors_on_page() -> Iterator[None]:
+    """Show our own errors to the visitor. Of any other, Gradio says no more than that there was one."""
+    try:
+        yield
+    except VisionModelsError as error:
+        raise gr.Error(str(error), print_exception=False) from error

@@ -1,0 +1,139 @@
+"""What the GIF tab knows about one visitor and their video, and what it makes of that. No network is asked here."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from demos.components.gif_cards import Pick
+from demos.components.history import Liked
+from demos.components.words import clock, points
+from demos.files import deleted_on_schedule
+from demos.shell import UPLOAD_MEGABYTES, line
+from vision_models.errors import VideoError
+from vision_models.media.clips import write_gif
+from vision_models.media.videos import Video
+
+if TYPE_CHECKING:
+    from vision_models.gifs.result import Highlights, VideoIndex
+
+VIDEO_SECONDS = 3600
+HISTORY_GIFS = 50
+HISTORY_SECONDS = 60  # of one of them
+MAX_COUNT = 6  # GIFs
+MIN_LENGTH, MAX_LENGTH = 1, 10  # seconds, as proposed
+MAX_TRIMMED = 30  # seconds
+LIMITS = f"""Up to one hour and {UPLOAD_MEGABYTES} MB. A minute of video takes some 5 seconds, ten minutes about
+40."""
+GONE = "This video is no longer on the server. Please drop it in again."
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a GIF file is made."""
+
+    height: int
+    fps: float
+    suffix: str
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A video that was watched. All pictures stay in files."""
+
+    video: Path  # as uploaded
+    index: "VideoIndex"
+    film: str  # a data URI
+    folder: Path  # for the GIFs
+
+    def file(self, start_s: float, end_s: float, look: Look, kilobytes: int | None = None) -> Path:
+        """Return where a GIF lies, or will lie once it is cut."""
+        limit = f"-{kilobytes}KB" if kilobytes else ""
+        name = f"{self.video.stem}-{start_s:.2f}-{end_s:.2f}-{look.height}p-{look.fps:g}fps{limit}{look.suffix}"
+        return self.folder / name
+
+    def cut(self, start_s: float, end_s: float, look: Look, kilobytes: int | None = None) -> Path:
+        """Cut a GIF, unless that was done before, and return its file."""
+        file = self.file(start_s, end_s, look, kilobytes)
+        if not file.exists():
+            limit = 1000 * kilobytes if kilobytes else None
+            write_gif(self.index.video, start_s, end_s, file, height=look.height, fps=look.fps, max_bytes=limit)
+        return deleted_on_schedule(file)
+
+
+@dataclass
+class Visit:
+    """What the page knows about one visitor, for as long as their session lasts.
+
+    Events change it in place, so that one that takes long notices when another has made it pointless: it goes on only
+    while `wanted`, or `shown`, is still what it works for.
+    """
+
+    liked: list[Liked] = field(default_factory=list)
+    disliked: list[Liked] = field(default_factory=list)
+    wanted: Path | None = None  # the video to be watched; None once the visitor cancels
+    job: Job | None = None
+    highlights: "Highlights | None" = None  # of that video ...
+    ranked_for: tuple[Liked, ...] = ()  # ... for these GIFs
+    shown: tuple[tuple[Pick, ...], tuple[Pick, ...]] = ((), ())  # for everyone, for this visitor
+
+
+def choose(
+    highlights: "Highlights", count: int, length_s: float, liked: Sequence[Liked], unwanted: Sequence[Liked] = ()
+) -> list[Pick]:
+    """Return the best clips that do not touch a moment that the visitor did not want."""
+    scores = points([segment.score for segment in highlights.segments])
+    clips = highlights.best(count + 3 * len(unwanted), length_s)  # one moment touches two or three at most
+    wanted = (c for c in clips if not any(c.start_s < one.end_s and one.start_s < c.end_s for one in unwanted))
+    picks = [Pick(c, scores[c.segment], None if c.nearest is None else liked[c.nearest]) for c in wanted]
+    return picks[:count]
+
+
+def with_files(job: Job, picks: Sequence[Pick], look: Look) -> Iterator[Pick]:
+    """Add to each pick its GIF, if it is there already."""
+    for pick in picks:
+        file = job.file(pick.clip.start_s, pick.clip.end_s, look)
+        yield replace(pick, file=file if file.exists() else None)
+
+
+def check_length(video: Video, limit_s: float, what: str) -> Video:
+    """Refuse what would keep the page busy for too long."""
+    if video.duration_s > limit_s:
+        length, limit = clock(video.duration_s), clock(limit_s)
+        raise VideoError(f"This {what} is {length} long; the limit is {limit}. Please cut it and try again.")
+    return video
+
+
+def check_trim(job: Job | None, start_s: float, end_s: float) -> tuple[Job, float, float]:
+    """Return the video, with start and end as they fit into it, or say why they do not."""
+    if job is None:
+        raise VideoError(GONE)
+    length_s = job.index.video.duration_s
+    end_s = min(end_s, length_s)
+    if not 0 <= start_s < end_s:
+        length = clock(length_s, exact=True)
+        raise VideoError(f"The start has to come before the end, and both within the video, which is {length} long.")
+    if end_s - start_s > MAX_TRIMMED:
+        raise VideoError(f"A GIF can be up to {MAX_TRIMMED} seconds long here. Please move the start or the end.")
+    return job, start_s, end_s
+
+
+def check_number(name: str, value: object, low: float, high: float) -> None:
+    """Refuse what no slider of the page would send."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise gr.Error(f"{name} has to be a number from {low} to {high}, not {value!r}.", print_exception=False)
+
+
+def left_out(refusals: Sequence[tuple[Path, str]], surplus: int) -> str:
+    """Return one line about files that did not become part of the history, or an empty one."""
+    said = []
+    if surplus:
+        files = "1 file was" if surplus == 1 else f"{surplus} files were"
+        said.append(f"A history holds up to {HISTORY_GIFS} GIFs: {files} left out.")
+    if refusals:
+        file, why = refusals[0]
+        others = "" if len(refusals) == 1 else f" and {len(refusals) - 1} more"
+        said.append(f"{file.name}{others} could not be added. {why}")
+    return line(" ".join(said), "problem") if said else line("")

@@ -1,0 +1,128 @@
+"""Samples of the interactions tab: people who do something.
+
+One photo out of the installed scikit-image; others lie on another server: the address of each is fixed, its bytes are
+verified, and it is fetched when somebody clicks on it. `assets/LICENSES.md` lists the sources.
+"""
+
+import hashlib
+import urllib.request
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import skimage.data
+
+from demos.samples.photos import THUMBNAIL_SIDE, data_uri
+from demos.samples.store import made_once
+from vision_models.errors import PhotoError
+from vision_models.media.photos import write_png
+
+# ---- for the interactions tab: people who do something
+
+REMOTE_BYTES = 10_000_000  # of a photo
+REMOTE_SECONDS = 10  # without a byte
+
+
+@dataclass(frozen=True)
+class InstalledPhoto:
+    """A photo out of the installed scikit-image."""
+
+    name: str  # of the function in skimage.data
+    caption: str
+    licence: str
+
+    def write(self, folder: Path) -> Path:
+        """Write the photo into a folder and return its file."""
+        return write_png(getattr(skimage.data, self.name)(), folder / f"{self.name}.png")
+
+    @property
+    def picture(self) -> str:
+        """The photo as a small JPEG in a data URI."""
+        return data_uri(getattr(skimage.data, self.name)(), THUMBNAIL_SIDE)
+
+    @property
+    def title(self) -> str:
+        """Nothing: its picture says it."""
+        return ""
+
+    @property
+    def credit(self) -> str:
+        """Whose the photo is."""
+        return self.licence
+
+
+@dataclass(frozen=True)
+class RemotePhoto:
+    """A photo on another server, fetched when it is wanted and never before."""
+
+    title: str  # what is done in it, in two words
+    caption: str
+    address: str  # https, with the full commit in it
+    licence: str  # as the repository at that address states it
+    author: str  # or where they have it from
+    sha256: str  # of the file
+
+    def write(self, folder: Path) -> Path:
+        """Fetch the photo, at the first call, and write it into a folder.
+
+        Raises:
+            PhotoError: it cannot be had, or is not the photo that we chose.
+        """
+        known = made_once(self.sha256, lambda path: path.write_bytes(self._fetch()))
+        file = folder / Path(urlsplit(self.address).path).name
+        file.write_bytes(known.read_bytes())
+        return file
+
+    def _fetch(self) -> bytes:
+        host = urlsplit(self.address).hostname
+        try:
+            with urllib.request.urlopen(self.address, timeout=REMOTE_SECONDS) as answer:  # noqa: S310 - ours, see below
+                content: bytes = answer.read(REMOTE_BYTES + 1)
+        except (OSError, HTTPException) as error:
+            raise PhotoError(
+                f"This sample lies on {host}, which cannot be reached from here. "
+                "Please pick another one, or use a photo of your own."
+            ) from error
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise PhotoError(f"What {host} sent is not the photo that we chose. Please pick another one.")
+        return content
+
+    @property
+    def picture(self) -> str:
+        """Nothing: there is no picture before somebody wants it."""
+        return ""
+
+    @property
+    def credit(self) -> str:
+        """Whose the photo is."""
+        return f"{self.licence}, {self.author}"
+
+
+PEOPLE: tuple[InstalledPhoto | RemotePhoto, ...] = (
+    InstalledPhoto("astronaut", "Astronaut", "public domain, NASA"),
+    RemotePhoto(
+        "ride a horse",
+        "Jockey, from GitHub",
+        "https://raw.githubusercontent.com/IBM/MAX-Object-Detector/7302bae74d4fdc33da24cd5e180b308d364bfd75/samples/jockey.jpg",
+        "CC0",
+        "Pexels",
+        "0fdbe4bee6663474f055324e39d3b6516a22958b72c040b945722cf998b5f54d",
+    ),
+    RemotePhoto(
+        "kick a ball",
+        "Footballers, from GitHub",
+        "https://raw.githubusercontent.com/IBM/MAX-Image-Caption-Generator/a2286854a6d8bc2d3de8d698f44fdf835e24d110/samples/soccer.jpg",
+        "CC0",
+        "Pexels",
+        "4815e414d0cdb9e2f8cd02d2f350698c74c9cbf98a04bc4670a9353a0dadd971",
+    ),
+    RemotePhoto(
+        "surf a wave",
+        "Surfer, from GitHub",
+        "https://raw.githubusercontent.com/IBM/MAX-Image-Caption-Generator/a2286854a6d8bc2d3de8d698f44fdf835e24d110/samples/surfing.jpg",
+        "CC0",
+        "Pexels",
+        "8f588398c2288b40ed35c2cb8838cb5517e45a110b58ec9f38e651e659ed04d3",
+    ),
+)

@@ -1,0 +1,78 @@
+"""Samples of the exposure tab: pictures of the installed scikit-image, exposed wrongly by us."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import skimage.data
+from numpy.typing import NDArray
+
+from vision_models.media.photos import write_png
+
+THUMBNAIL_SIDE = 240  # pixels; shown at half of that, which is sharp on phones
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A well exposed picture and the mistake we make with it."""
+
+    name: str  # of the function in skimage.data, and of the file a visitor downloads
+    caption: str
+    stops: float  # exposure change in EV
+    licence: str
+
+    def photo(self) -> NDArray[np.uint8]:
+        """Return the wrongly exposed photo (uint8 HxWx3 sRGB), the same one at every call."""
+        return expose_wrongly(getattr(skimage.data, self.name)(), self.stops)
+
+    def write(self, folder: Path) -> Path:
+        """Write the photo into a folder and return its file."""
+        return write_png(self.photo(), folder / f"{self.name}.png")
+
+    @property
+    def picture(self) -> str:
+        """The photo as a small JPEG in a data URI, which no cache can lose."""
+        return data_uri(self.photo(), THUMBNAIL_SIDE)
+
+    @property
+    def credit(self) -> str:
+        """Whose the picture is."""
+        return self.licence
+
+
+def expose_wrongly(image: NDArray[np.uint8], stops: float) -> NDArray[np.uint8]:
+    """Return `image` (uint8 HxWx3 sRGB) as a camera would have taken it `stops` EV brighter.
+
+    The change happens in linear light, with the shot and read noise of a small sensor, and clips
+    where a sensor would: what is lost here is lost, as in a real photo.
+    """
+    noise = np.random.default_rng(0).standard_normal(image.shape, np.float32)
+    light = (image.astype(np.float32) / 255) ** 2.2 * 2.0**stops
+    light += noise * np.sqrt(1e-4 * light + 1e-7)
+    return np.rint(np.clip(light, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
+
+
+def data_uri(image: NDArray[np.uint8], side: int) -> str:
+    """Return `image` (uint8 HxWx3 sRGB) as a JPEG data URI with `side` pixels on its longer side."""
+    scale = side / max(image.shape)
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    _, jpeg = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+
+
+SAMPLES = (
+    Sample("coffee", "Coffee, 4 stops too dark", -4, "CC0, Rachel Michetti"),
+    Sample("rocket", "Rocket, 3 stops too dark", -3, "public domain, SpaceX"),
+    Sample("chelsea", "Cat, 2 stops too bright", 2, "CC0, Stefan van der Walt"),
+    Sample("astronaut", "Astronaut, 1½ stops too bright", 1.5, "public domain, NASA"),
+)
+
+
+def exposure_strip() -> str:
+    """Return a data URI of one picture in five exposures side by side, as a darkroom's test strip."""
+    stops = (-5, -3, 0, 1.5, 3)
+    bands = np.array_split(skimage.data.coffee(), len(stops), axis=1)
+    strip = np.hstack([expose_wrongly(band, ev) for band, ev in zip(bands, stops, strict=True)])
+    return data_uri(strip, 480)
