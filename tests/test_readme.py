@@ -14,9 +14,6 @@ import skimage.data
 from conftest import launched
 
 from app import build_app
-from vision_models.exposure.config import WEIGHTS as DRHT
-from vision_models.gifs.config import WEIGHTS as PHD_GIFS
-from vision_models.interactions.config import WEIGHTS as INTERACTNET
 from vision_models.media.photos import read_photo
 from vision_models.media.radiance import read_radiance
 from vision_models.media.videos import probe
@@ -72,22 +69,3 @@ def test_the_client_example_gets_gifs_and_photos(
         assert set(names["found"]) == {"width", "height", "boxes", "interactions"}
         assert read_photo(names["corrected"]).shape == read_photo(write_photo()).shape
         assert read_radiance(names["light"]).shape == read_photo(write_photo()).shape
-
-
-def test_every_file_that_is_linked_exists() -> None:
-    root = Path(__file__).parent.parent
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
-    assert "assets/page.png" in links
-    assert [link for link in links if not (root / link).exists()] == []
-
-
-def test_every_model_card_names_the_commands_of_its_figures() -> None:
-    for weights, name in ((DRHT, "drht"), (INTERACTNET, "interactnet"), (PHD_GIFS, "phd-gifs")):
-        card = (Path(__file__).parent.parent / "vision_models" / weights.card).read_text(encoding="utf-8")
-        for command in ("train", "evaluate", "bench"):
-            assert f"vision-models {command} {name}" in card
-
-
-def test_the_model_card_names_the_bundled_size() -> None:
-    card = (Path(__file__).parent.parent / "vision_models" / DRHT.card).read_text(encoding="utf-8")
-    assert "24-24-48-96-96-192-96-96-48-24-24" in card

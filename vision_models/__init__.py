@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vision_models.media.photos import read_photo, write_png
     from vision_models.media.radiance import write_radiance
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Correction",

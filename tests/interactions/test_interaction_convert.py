@@ -89,7 +89,7 @@ def test_a_pickle_that_could_run_code_is_refused(tmp_path: Path) -> None:
 
 
 def vcoco_files(folder: Path) -> tuple[Path, Path]:
-    """One photo on which person 11 rides horse 12 and person 13 rides something that is not to be seen."""
+    """One photo on which person 11 rides horse 12 and person 13 rides something that is not visible."""
     blocks = []
     for verb, roles in VERBS.items():
         names, rides = ["agent", *roles], verb == "ride"

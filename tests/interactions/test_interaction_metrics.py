@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vision_models.interactions.boxes import iou
 from vision_models.interactions.evaluation.hico_metrics import HICO, RECALLS_11, FoundPairs, TruePairs, evaluate_hico
 from vision_models.interactions.evaluation.metrics import (
     COCO,
@@ -18,7 +19,6 @@ from vision_models.interactions.evaluation.metrics import (
     average_precision,
     evaluate_boxes,
     first_claims,
-    iou,
 )
 from vision_models.interactions.evaluation.vcoco_metrics import POINT, VCOCO, FoundPeople, TruePeople, evaluate_vcoco
 from vision_models.interactions.ranking import Factors, Interaction
@@ -38,7 +38,7 @@ ZEROS: Box = (0, 0, 0, 0)
 KICK = ACTIONS.index(Action("kick", "obj"))
 NAN = float("nan")
 
-# a person's box, and the target of the kick: None is not to be seen, False does not kick
+# a person's box, and the target of the kick: None is not visible, False does not kick
 Kicker = tuple[Box, Box | bool | None]
 
 

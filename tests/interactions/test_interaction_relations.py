@@ -20,7 +20,7 @@ RIDE, HOLD = ACTIONS.index(("ride", "instr")), ACTIONS.index(("hold", "obj"))
 HORSE, CUP, BENCH = OBJECTS.index("horse"), OBJECTS.index("cup"), OBJECTS.index("bench")
 QUICK = RelationsRecipe(hidden=16, dropout=0.0, steps=60, learning_rate=0.02)
 
-# Photo 7: person 71 rides horse 72 and holds something that is not to be seen; person 73, who holds cup 75, has a box;
+# Photo 7: person 71 rides horse 72 and holds something that is not visible; person 73, who holds cup 75, has a box;
 # person 74 has none. Photo 8: person 81 rides 82, which has no box.
 BOXES = {71: (100, 50, 160, 200), 72: (60, 120, 220, 300), 73: (300, 80, 360, 300), 75: (340, 120, 350, 135)}
 BOXES |= {81: (0, 0, 50, 100)}

@@ -15,7 +15,7 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from vision_models.errors import VisionModelsError
+from vision_models.errors import DataError, VisionModelsError
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -64,7 +64,7 @@ def about(file: Path) -> Iterator[None]:
 def need_one_of(*options: str, given: bool) -> None:
     """Refuse an evaluation on nothing."""
     if not given:
-        raise ValueError(f"There is nothing to evaluate on. Name a folder with {' or '.join(options)}.")
+        raise DataError(f"There is nothing to evaluate on. Name a folder with {' or '.join(options)}.")
 
 
 def _show_progress() -> None:

@@ -92,7 +92,8 @@ class Quieter:
     def of(cls, photo: Tensor, gain: Tensor) -> Quieter | None:
         """Prepare for a photo (3, H, W) uint8; None if nothing is amplified, there is no noise, or the networks saw it.
 
-        What is at most twice as large as the networks' picture, whose size gain has, was seen by them noise and all.
+        A photo of at most twice the pixels of the networks' input, whose size `gain` has, is left alone: the
+        networks saw its noise.
         """
         if photo[0].numel() <= 2 * gain.numel() or not (gain > 1.3).any():
             return None

@@ -20,11 +20,11 @@ PAPER_HIDDEN = (512, 64)  # of PHD-CA's feed-forward network
 class PHDConfig:
     """Sizes of the encoder and of the scorers. The hidden layers are the paper's; its features (C3D) are not."""
 
-    side: int = 192  # pixels: a picture is squashed to side x side
-    stride_s: float = SEGMENT_S / 3  # seconds from one picture that the network looks at to the next
-    fps: float = 4.0  # pictures a second that motion is measured on
-    embedding: int = 384  # numbers that describe what a picture shows
-    motion_weight: float = 0.3  # length of the motion part of a segment's vector; the picture part has length 1
+    side: int = 192  # pixels: a frame is squashed to side x side
+    stride_s: float = SEGMENT_S / 3  # seconds from one frame that the network looks at to the next
+    fps: float = 4.0  # frames a second that motion is measured on
+    embedding: int = 384  # numbers that describe what a frame shows
+    motion_weight: float = 0.3  # length of the motion part of a segment's vector; the frame part has length 1
     hidden: tuple[int, int] = PAPER_HIDDEN  # of the generic ranker and of PHD-CA
     nearest: int = 5  # history elements whose similarity SVM-D looks at
     background: int = 64  # segments nobody asked for, kept as negatives of the residual model

@@ -1,6 +1,6 @@
-"""From the pictures of a video to the vectors of its segments.
+"""From the frames of a video to the vectors of its segments.
 
-A `SegmentEncoder` looks at a few consecutive pictures now and then; a segment's vector joins what it saw with how
+A `SegmentEncoder` looks at a few consecutive frames now and then; a segment's vector joins what it saw with how
 things moved, and has unit length. Any encoder can be dropped in (C3D, R(2+1)D, one from the Hub); the scorers then have
 to be trained on its vectors.
 """
@@ -20,7 +20,7 @@ from torch import nn
 
 from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.motion import MOTION_SIZE, MotionMeter, summarise
-from vision_models.gifs.network import PictureEncoder
+from vision_models.gifs.network import FrameEncoder
 
 SIGNATURE = (16, 9)  # pixels, width and height, of the thumbnails that tell cuts and loop points
 LOOKS = 3  # at a video that is shorter than that many strides, so that a short GIF is seen as often as a segment
@@ -29,19 +29,19 @@ BATCH = 32
 
 
 class SegmentEncoder(Protocol):
-    """What looks at pictures."""
+    """A network that turns a few consecutive frames into features."""
 
     @property
     def fps(self) -> float:
-        """Pictures a second that it wants."""
+        """Frames a second that it wants."""
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the pictures, in pixels; they are squashed to it."""
+        """Width and height of the frames, in pixels; they are squashed to it."""
 
     @property
     def window(self) -> int:
-        """Consecutive pictures of one look."""
+        """Consecutive frames of one look."""
 
     @property
     def stride_s(self) -> float:
@@ -56,11 +56,11 @@ class SegmentEncoder(Protocol):
 
 
 class CompactEncoder:
-    """Ours: single pictures through EfficientNet-Lite0, three for every five seconds."""
+    """Ours: single frames through EfficientNet-Lite0, three for every five seconds."""
 
     window = 1
 
-    def __init__(self, network: PictureEncoder, config: PHDConfig) -> None:
+    def __init__(self, network: FrameEncoder, config: PHDConfig) -> None:
         self.network = network.eval().to(memory_format=torch.channels_last)
         self.fps = config.fps
         self.size = (config.side, config.side)
@@ -68,7 +68,7 @@ class CompactEncoder:
         self.dim = config.embedding
 
     def encode(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Turn pictures (N, 1, side, side, 3) sRGB into vectors (N, embedding)."""
+        """Turn frames (N, 1, side, side, 3) sRGB into vectors (N, embedding)."""
         return _in_batches(self.network, windows[:, 0], (0, 3, 1, 2))
 
 
@@ -122,42 +122,42 @@ class Samples:
 
     windows: NDArray[np.uint8]  # (N, window, h, w, 3) the looks
     look_times: NDArray[np.float64]  # (N,) seconds, the middle of each look
-    times: NDArray[np.float64]  # (F,) seconds of all pictures of the stretch
+    times: NDArray[np.float64]  # (F,) seconds of all frames of the stretch
     motion: NDArray[np.float32]  # (F, 18) how each differs from the one before (`MotionMeter`); no rows if not measured
     signatures: NDArray[np.uint8]  # (F, 144) grey thumbnails
     end_s: float  # how far into the video the stretch reaches
 
 
 def sample(
-    pictures: Iterable[tuple[float, NDArray[np.uint8]]],
+    frames: Iterable[tuple[float, NDArray[np.uint8]]],
     encoder: SegmentEncoder,
     duration_s: float,
     *,
     moving: bool = True,
 ) -> Iterator[Samples]:
-    """Keep what is needed of a stream of pictures, in stretches of at most 96 looks; memory does not grow with length.
+    """Keep what is needed of a stream of frames, in stretches of at most 96 looks; memory does not grow with length.
 
     Args:
-        pictures: (seconds, (h, w, 3)) in time order, at `encoder.size`: at `encoder.fps`, or key frames.
-        encoder: Says how often to look, and at how many pictures.
+        frames: (seconds, (h, w, 3)) in time order, at `encoder.size`: at `encoder.fps`, or key frames.
+        encoder: Says how often to look, and at how many frames.
         duration_s: Of the video, in seconds.
-        moving: Whether consecutive pictures are close enough in time to measure motion; not so for key frames.
+        moving: Whether consecutive frames are close enough in time to measure motion; not so for key frames.
     """
     stride = min(encoder.stride_s, duration_s / LOOKS)
     meter = MotionMeter()
     kept = _Kept(encoder)
     recent: list[NDArray[np.uint8]] = []
     looks, time = 0, None
-    for time, picture in pictures:
-        recent = [*recent, picture][-encoder.window :]
-        kept.see(time, picture, meter(picture) if moving else None)
+    for time, frame in frames:
+        recent = [*recent, frame][-encoder.window :]
+        kept.see(time, frame, meter(frame) if moving else None)
         if not moving or (time >= (looks + 0.5) * stride and len(recent) == encoder.window):
             kept.look(time, recent)
             looks = max(looks + 1, int(time / stride + 0.5))
         if len(kept.windows) == CHUNK_LOOKS:
             yield kept.until(time)
             kept = _Kept(encoder)
-    if time is not None and not looks:  # a single picture, or fewer than a window has
+    if time is not None and not looks:  # a single frame, or fewer than a window has
         kept.look(time, [recent[0]] * (encoder.window - len(recent)) + recent)
     if kept.times:
         yield kept.until(duration_s)
@@ -213,7 +213,7 @@ def describe(
             last = first + 1
         shown[number] = looks[first:last].mean(axis=0)
         if len(motion):
-            # The first picture is compared with the one before the segment, so it does not count.
+            # The first frame is compared with the one before the segment, so it does not count.
             inside = slice(*np.searchsorted(times, [start, end]))
             moves[number] = summarise(motion[inside][1:])
     return shown, moves if len(motion) else None
@@ -231,8 +231,8 @@ class _Kept:
         self.motion: list[NDArray[np.float32]] = []
         self.signatures: list[NDArray[np.uint8]] = []
 
-    def see(self, time: float, picture: NDArray[np.uint8], motion: NDArray[np.float32] | None) -> None:
-        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    def see(self, time: float, frame: NDArray[np.uint8], motion: NDArray[np.float32] | None) -> None:
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         self.times.append(time)
         self.signatures.append(cv2.resize(grey, SIGNATURE, interpolation=cv2.INTER_AREA).ravel())
         if motion is not None:
@@ -253,13 +253,13 @@ class _Kept:
         )
 
 
-def _in_batches(network: nn.Module, pictures: NDArray[np.uint8], order: tuple[int, ...]) -> NDArray[np.float32]:
+def _in_batches(network: nn.Module, frames: NDArray[np.uint8], order: tuple[int, ...]) -> NDArray[np.float32]:
     device = next(chain(network.parameters(), network.buffers())).device
     if device.type == "cpu":
         torch.set_flush_denormal(True)
     with torch.inference_mode():
         parts = [
-            network(torch.from_numpy(pictures[start : start + BATCH]).to(device).permute(*order)).float().cpu().numpy()
-            for start in range(0, len(pictures), BATCH)
+            network(torch.from_numpy(frames[start : start + BATCH]).to(device).permute(*order)).float().cpu().numpy()
+            for start in range(0, len(frames), BATCH)
         ]
     return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)

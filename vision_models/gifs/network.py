@@ -1,8 +1,8 @@
-"""The networks of PHD-GIFs: one that describes pictures, and those that rank segments.
+"""The networks of PHD-GIFs: one that describes frames, and those that rank segments.
 
 Garcia del Molino & Gygli, "PHD-GIFs", ACM Multimedia 2018, arXiv 1804.06604. The paper describes a segment by 8,192
 numbers of C3D; here EfficientNet-Lite0 (Tan & Le, "EfficientNet", ICML 2019, in Google's Lite variant: no
-squeeze-and-excite, ReLU6) looks at a few pictures of it, since that runs on a laptop. The ranking networks have the
+squeeze-and-excite, ReLU6) looks at a few frames of it, since that runs on a laptop. The ranking networks have the
 paper's sizes.
 """
 
@@ -16,17 +16,17 @@ from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.motion import MOTION_SIZE
 
 
-class PictureEncoder(nn.Module):
-    """What a picture shows, as a vector: (B, 3, side, side) uint8 to (B, embedding)."""
+class FrameEncoder(nn.Module):
+    """What a frame shows, as a vector: (B, 3, side, side) uint8 to (B, embedding)."""
 
     def __init__(self, embedding: int) -> None:
         super().__init__()
         self.backbone = EfficientNetLite0()
         self.projection = nn.Linear(FEATURES, embedding)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, frames: Tensor) -> Tensor:
         """(B, 3, side, side) uint8 to (B, embedding), of any length."""
-        return self.projection(self.backbone(pictures))
+        return self.projection(self.backbone(frames))
 
 
 class Ranker(nn.Module):
@@ -61,7 +61,7 @@ class PHDGIFs(nn.Module):
         super().__init__()
         self.config = config
         size = config.embedding + MOTION_SIZE
-        self.encoder = PictureEncoder(config.embedding)
+        self.encoder = FrameEncoder(config.embedding)
         self.generic = Ranker(size, config.hidden)  # Video2GIF: the segment alone
         self.phd_ca = Ranker(2 * size, config.hidden)  # [segment ; mean of the history]
         self.svm = nn.Linear(size, 1)  # Highlight SVM: the segment alone, linear

@@ -80,7 +80,7 @@ class HighlightPredictor(Predictor[PHDGIFs]):
             history: GIFs or short videos that the person cut or liked; none gives what everyone would like.
             disliked: Such that they would not have cut.
             weight: 0 (what everyone gets) to 1 (fully personal).
-            by_shots: Cut segments where the picture changes, instead of every 5 seconds.
+            by_shots: Cut segments where the frame changes, instead of every 5 seconds.
             key_frames: Decode key frames alone: ten times faster, blind to motion. By default, only where a video of
                 more than 15 minutes has one at least every 5 seconds.
             progress: Told the seconds of video that are done.
@@ -102,7 +102,7 @@ class HighlightPredictor(Predictor[PHDGIFs]):
         key_frames: bool | None = None,
         progress: Callable[[float], None] = lambda _: None,
     ) -> VideoIndex:
-        """Decode a video once and look at it; `score` needs nothing else. Memory does not grow with the pictures."""
+        """Decode a video once and look at it; `score` needs nothing else. Memory does not grow with the frames."""
         known = video if isinstance(video, Video) else probe(video)
         parts = []
         for samples in self.sample(known, key_frames=key_frames):
@@ -115,10 +115,10 @@ class HighlightPredictor(Predictor[PHDGIFs]):
         if key_frames is None:
             key_frames = video.duration_s > LONG_S and video.key_gap_s <= SEGMENT_S
         if key_frames and self.encoder.window == 1:
-            pictures = read_key_frames(video, size=self.encoder.size)
-            return sample(pictures, self.encoder, video.duration_s, moving=False)
-        pictures = read_frames(video, fps=self.encoder.fps, size=self.encoder.size, exact=False)
-        return sample(pictures, self.encoder, video.duration_s)
+            frames = read_key_frames(video, size=self.encoder.size)
+            return sample(frames, self.encoder, video.duration_s, moving=False)
+        frames = read_frames(video, fps=self.encoder.fps, size=self.encoder.size, exact=False)
+        return sample(frames, self.encoder, video.duration_s)
 
     def encode(self, samples: Samples) -> VideoIndexPart:
         """Look at a stretch, with the network. Argument and result pickle, so this may run in another process."""
@@ -134,7 +134,7 @@ class HighlightPredictor(Predictor[PHDGIFs]):
         """Put the stretches of a video together again.
 
         Raises:
-            VideoError: when there is not a single picture.
+            VideoError: when there is not a single frame.
         """
         if not sum(len(part.looks) for part in parts):
             raise VideoError("This video has no picture that can be decoded. Please try another file.")
@@ -150,8 +150,8 @@ class HighlightPredictor(Predictor[PHDGIFs]):
         """
         known = gif if isinstance(gif, Video) else probe(gif)
         end_s = known.duration_s if end_s is None else min(end_s, known.duration_s)
-        pictures = read_frames(known, fps=self.encoder.fps, size=self.encoder.size, start_s=start_s, end_s=end_s)
-        moved = ((time - start_s, picture) for time, picture in pictures)
+        frames = read_frames(known, fps=self.encoder.fps, size=self.encoder.size, start_s=start_s, end_s=end_s)
+        moved = ((time - start_s, frame) for time, frame in frames)
         span = replace(known, duration_s=max(end_s - start_s, 1e-3))
         index = self.join(span, [self.encode(part) for part in sample(moved, self.encoder, span.duration_s)])
         return self.vectors(index, np.array([[0.0, np.inf]]))[0]

@@ -53,7 +53,7 @@ class VideoIndexPart(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class VideoIndex:
-    """All that is ever needed of a video: decoded and seen once, small, picklable, without pictures to recognise."""
+    """All that is ever needed of a video: decoded and seen once, small, picklable, without frames to recognise."""
 
     video: Video
     look_times: NDArray[np.float64]  # (P,) seconds

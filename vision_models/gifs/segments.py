@@ -1,6 +1,6 @@
 """Where a video is cut: segments to rank, and the stretch of a segment that becomes a GIF.
 
-All times are in seconds from the first picture of the video.
+All times are in seconds from the first frame of the video.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ def grid(duration_s: float, length_s: float = 5.0) -> Times:
 
 
 def shots(times: Times, signatures: NDArray[np.number], duration_s: float, max_s: float = 8.0) -> Times:
-    """Cut a video where its picture changes at once, and what is still longer than `max_s` into equal parts.
+    """Cut a video where its frame changes at once, and what is still longer than `max_s` into equal parts.
 
     Args:
-        times: (F,) of the pictures, ascending.
+        times: (F,) of the frames, ascending.
         signatures: (F, d) thumbnails of them, in levels of 0..255.
         duration_s: Of the video.
         max_s: No segment is longer.
 
     Returns:
-        (S, 2) start and end, S >= 1; they cover the video without gaps. A cut lies halfway between two pictures, at
+        (S, 2) start and end, S >= 1; they cover the video without gaps. A cut lies halfway between two frames, at
         least a second from the next cut and from both ends of the video.
 
     Raises:
@@ -98,8 +98,8 @@ def sub_window(
     """Find the window of `length_s` with the most energy: inside the span, or around it where the span is shorter.
 
     Args:
-        times: (F,) of the pictures, ascending.
-        energy: (F,) >= 0, such as how much moves. Each picture stands for the time that is nearer to it than to others.
+        times: (F,) of the frames, ascending.
+        energy: (F,) >= 0, such as how much moves. Each frame stands for the time that is nearer to it than to others.
         start_s: Of the span.
         end_s: Of the span.
         length_s: Of the window; a video shorter than that is taken whole.
@@ -118,10 +118,10 @@ def sub_window(
     latest = duration_s - length_s
     first, last = np.clip(sorted((start_s, end_s - length_s)), 0.0, latest)
     middle = (first + last) / 2
-    # The energy up to a time is piecewise linear, so the best window begins or ends at a border between two pictures.
+    # The energy up to a time is piecewise linear, so the best window begins or ends at a border between two frames.
     if not len(times):
         times, energy = np.zeros(1), np.zeros(1)
-    # Of an hour, only the pictures that a window can reach, and one more on each side.
+    # Of an hour, only the frames that a window can reach, and one more on each side.
     low, high = np.searchsorted(times, [first, last + length_s])
     near = slice(max(low - 1, 0), high + 1)
     times, energy = times[near], energy[near]
@@ -136,19 +136,19 @@ def sub_window(
 
 
 def loop_point(times: Times, signatures: NDArray[np.number], start_s: float, end_s: float, slack_s: float) -> float:
-    """Move the end of a GIF to where the picture looks most like the one at its start, so that it loops well.
+    """Move the end of a GIF to where the frame looks most like the one at its start, so that it loops well.
 
-    The picture at the returned time is the first that is not shown: the one at the start takes its place.
+    The frame at the returned time is the first that is not shown: the one at the start takes its place.
 
     Args:
-        times: (F,) of the pictures, ascending.
+        times: (F,) of the frames, ascending.
         signatures: (F, d) thumbnails of them.
         start_s: Of the GIF.
         end_s: Of the GIF.
         slack_s: The end moves by no more than this, and the GIF keeps at least half of its length.
 
     Returns:
-        The new end; `end_s` itself where no other picture is nearer to the first.
+        The new end; `end_s` itself where no other frame is nearer to the first.
     """
     if not len(times):
         return float(end_s)

@@ -1,4 +1,4 @@
-"""Where the object of a verb is to be expected, seen from the person (section 3.2). Boxes are xyxy."""
+"""Boxes, xyxy: where a person's target is expected (section 3.2 of the paper), and how far boxes overlap."""
 
 from __future__ import annotations
 
@@ -38,10 +38,34 @@ def density(
         sigma: (4,) its spread.
         person: (4,) pixels.
         width: of the picture, pixels.
-        height: likewise.
+        height: of the picture, pixels.
     """
     size = np.maximum(person[2:] - person[:2], _SMALLEST)
     centre = (person[:2] + person[2:]) / 2 + target[:2] * size
     across = (np.arange(width) + 0.5 - centre[0]) / (size[0] * sigma[0])
     down = (np.arange(height) + 0.5 - centre[1]) / (size[1] * sigma[1])
     return np.exp(-(across[None, :] ** 2 + down[:, None] ** 2) / 2).astype(np.float32)
+
+
+def iou(a: NDArray[np.floating], b: NDArray[np.floating], border: float = 0.0) -> NDArray[np.float64]:
+    """Intersection over union of boxes (..., 4), which broadcast. NaN where a box is.
+
+    Args:
+        a: xyxy.
+        b: xyxy.
+        border: added to every width and height: 1 where the corners are pixels of the box.
+    """
+    shared, area, other = areas(a, b, border)
+    return shared / np.maximum(area + other - shared, np.finfo(np.float64).tiny)
+
+
+def areas(
+    a: NDArray[np.floating], b: NDArray[np.floating], border: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the areas that boxes (..., 4) share and that each has; `border` as in `iou`."""
+    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
+    shared, own, other = (
+        (end - start + border).clip(0).prod(axis=-1, dtype=np.float64)
+        for start, end in ((low, high), (a[..., :2], a[..., 2:]), (b[..., :2], b[..., 2:]))
+    )
+    return shared, own, other

@@ -29,7 +29,7 @@ class InteractNetConfig:
     min_box_score: float = 0.05  # of those
     nms_iou: float = 0.3  # of two boxes of a class that overlap more, the better one is reported
     class_agnostic_boxes: bool = False  # one box regression for all classes instead of one each
-    extras: bool = False  # class prior, spread per action, and "no target to be seen", none of which is in the paper
+    extras: bool = False  # class prior, spread per action, and "no visible target", none of which is in the paper
 
     def __post_init__(self) -> None:
         if self.backbone not in {"resnet50", "compact"}:

@@ -50,7 +50,7 @@ class Pair:
     """A person, an object, and everything that the person does with it."""
 
     person: int  # index into the boxes
-    object: int  # likewise
+    object: int  # index into the boxes
     interactions: tuple[Interaction, ...]  # best first
     colour: str  # "#rrggbb"; depends on the two boxes alone, so that a filter changes no colour
 
@@ -150,7 +150,7 @@ def draw(
 
     Args:
         image: (H, W, 3) sRGB, the photo or a smaller copy of it.
-        found: what is to be seen: the people and objects of its interactions.
+        found: what is drawn: the people and objects of its interactions.
         links: without, only the people with their numbers: the ground for layers of `draw_pair`.
         doubtful: verbs to be followed by a question mark.
 

@@ -28,12 +28,12 @@ class Interaction:
     person: int  # index into the boxes
     verb: str
     role: str | None  # None: the verb takes no object
-    object: int | None  # index into the boxes; None: the verb takes no object, or its target is not to be seen
+    object: int | None  # index into the boxes; None: the verb takes no object, or its target is not visible
     score: float
     person_score: float  # s_h
     object_score: float  # s_o; 1 without an object
     action_score: float  # s^a_h, or s^a_(h,o) where the interaction branch had an object to look at
-    location_score: float  # g^a_(h,o); of a target that is not to be seen, what its place counts instead; else 1
+    location_score: float  # g^a_(h,o); of a target that is not visible, what its place counts instead; else 1
     target_score: float  # s_o times g; with the extras, how likely it is this target among all candidates; else 1
 
 
@@ -47,7 +47,7 @@ class Factors:
     targets: NDArray[np.float32]  # (P, 25, 4) mu: where the object of an action is to be expected
     sigmas: NDArray[np.float32]  # (25, 4) spread of the target density; 0.3 in the paper
     compatibility: NDArray[np.float32]  # (N, 25) log of how usual the box's class is in the role; 0 in the paper
-    vacancy: NDArray[np.float32]  # (25,) log of what it counts that the target is not to be seen; -inf in the paper
+    vacancy: NDArray[np.float32]  # (25,) log of what it counts that the target is not visible; -inf in the paper
     relative: bool = False  # whether a target counts by its share among all candidates; not in the paper
 
     def without_extras(self) -> Factors:
@@ -63,7 +63,7 @@ class Factors:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Logs of what counts for every person, action and candidate: the N boxes, and that the target is not to be seen.
+    """Logs of what counts for every person, action and candidate: the N boxes, and that the target is not visible.
 
     All are (P, 25, N + 1).
     """
@@ -74,7 +74,7 @@ class Pairs:
 
     @property
     def total(self) -> NDArray[np.float32]:
-        """What the best candidate has most of."""
+        """The log of the score; the chosen candidate is the one that maximises it."""
         return self.action + self.target
 
 

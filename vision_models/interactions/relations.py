@@ -32,7 +32,7 @@ class Relations(nn.Module):
         dropout: share of them that is left out at random while this is trained, see `train_relations`.
     """
 
-    vacancy: Tensor  # (25,) log of the least fit, g times compatibility, that a target must have to be seen
+    vacancy: Tensor  # (25,) log of the least fit, g times compatibility, that a target must have to count as visible
 
     def __init__(self, hidden: int = 64, *, dropout: float = 0.0) -> None:
         super().__init__()

@@ -69,7 +69,7 @@ class Interactions:
             location: with the target density g.
             interaction: with the interaction branch.
             extras: with what is not in the paper: how usual a class is in a role, a spread of the density for each
-                action, that a target may not be to be seen, and scores of targets relative to all candidates.
+                action, that a target may not be visible, and scores of targets relative to all candidates.
         """
         factors = self.factors if extras else self.factors.without_extras()
         ranked = rank(self.boxes, self.scores, factors, location=location, interaction=interaction)
@@ -87,14 +87,14 @@ class Interactions:
     ) -> list[Interaction]:
         """Return what a verb's object could be, the model's choice first.
 
-        That the object is not to be seen is one of them, unless the factors are the paper's.
+        That the object is not visible is one of them, unless the factors are the paper's.
 
         Args:
             person: index into the boxes.
             verb: one that takes an object.
             role: of verbs with two; the first by default.
             location: as in `rank_again`.
-            interaction: likewise.
+            interaction: as in `rank_again`.
             most: how many.
 
         Raises:

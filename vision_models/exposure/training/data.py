@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset, get_worker_info
 
+from vision_models.errors import DataError
 from vision_models.exposure.config import LUMINANCE
 from vision_models.media.photos import PHOTO_SUFFIXES
 from vision_models.media.radiance import read_radiance
@@ -36,7 +37,7 @@ def split_scenes(folder: Path) -> tuple[list[Path], list[Path]]:
     """Split a folder of .hdr or .exr panoramas by name into (training, held out): every sixth name is held out."""
     scenes = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".hdr", ".exr"})
     if len(scenes) < HELD_OUT_EVERY:
-        raise ValueError(f"{folder} holds {len(scenes)} .hdr or .exr panoramas; at least {HELD_OUT_EVERY} are needed.")
+        raise DataError(f"{folder} holds {len(scenes)} .hdr or .exr panoramas; at least {HELD_OUT_EVERY} are needed.")
     held_out = scenes[::HELD_OUT_EVERY]
     return [scene for scene in scenes if scene not in held_out], held_out
 

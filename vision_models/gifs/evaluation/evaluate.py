@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vision_models.errors import DataError
 from vision_models.gifs.config import SEGMENT_S
 from vision_models.gifs.evaluation.metrics import FRAMES, Quality, break_ties, mean_quality, measure
 from vision_models.gifs.predictor import HighlightPredictor
@@ -88,11 +89,11 @@ def evaluate(data: Path, predictor: HighlightPredictor) -> str:
         Markdown tables.
 
     Raises:
-        ValueError: there are no test clips.
+        DataError: there are no test clips.
     """
     clips = [clip for clip in read_clips(data) if clip.is_test]
     if len({clip.topic for clip in clips}) < 2:
-        raise ValueError(f"There are no test clips of two topics or more in {data}: it should hold ucf101 and skate.")
+        raise DataError(f"There are no test clips of two topics or more in {data}: it should hold ucf101 and skate.")
     vectors, histograms, _ = _describe(clips, predictor)
     comparison = Comparison(predictor.network)
 
@@ -141,7 +142,7 @@ def evaluate_fights(data: Path, predictor: HighlightPredictor) -> str:
     """Rank fights among calm scenes of the same kind, without any history: what the generic ranker knows by itself."""
     clips = read_fights(data)
     if not clips:
-        raise ValueError(f"There are no clips in {data / 'fight'}.")
+        raise DataError(f"There are no clips in {data / 'fight'}.")
     vectors, _, change = _describe(clips, predictor)
     comparison = Comparison(predictor.network)
     nobody = vectors[:0]
@@ -174,11 +175,11 @@ def _describe(clips: Sequence[Clip], predictor: HighlightPredictor) -> tuple[Vec
     for number, clip in enumerate(clips):
         video = probe(clip.path)
         vectors.append(predictor.remember(video, 0.0, SEGMENT_S))
-        pictures = [p for _, p in read_frames(video, fps=predictor.encoder.fps, size=(64, 64), end_s=SEGMENT_S)]
+        frames = [p for _, p in read_frames(video, fps=predictor.encoder.fps, size=(64, 64), end_s=SEGMENT_S)]
         bins = [HISTOGRAM_BINS] * 3
-        counts = cv2.calcHist(pictures, [0, 1, 2], None, bins, [0, 256] * 3).ravel()
+        counts = cv2.calcHist(frames, [0, 1, 2], None, bins, [0, 256] * 3).ravel()
         histograms.append(counts / np.linalg.norm(counts))
-        greys = [cv2.cvtColor(p, cv2.COLOR_RGB2GRAY).astype(np.float32) for p in pictures]
+        greys = [cv2.cvtColor(p, cv2.COLOR_RGB2GRAY).astype(np.float32) for p in frames]
         pairs = [np.abs(b - a).mean() for a, b in pairwise(greys)]
         change.append(np.mean(pairs) if pairs else 0.0)
         if number % 50 == 0:

@@ -28,7 +28,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_models.errors import VideoError
+from vision_models.errors import DataError, VideoError
 from vision_models.gifs.evaluation.metrics import FRAMES, Quality, break_ties, mean_quality, measure
 from vision_models.gifs.scorers import Scorer, Vectors
 from vision_models.media.videos import VIDEO_SUFFIXES
@@ -110,7 +110,7 @@ def read_phd2(path: Path) -> list[User]:
         The users, in the order of the file. One without a target is left out.
 
     Raises:
-        ValueError: for a file that is not of this kind; it says which line.
+        DataError: for a file that is not of this kind; it says which line.
         OSError: for a file that cannot be opened.
     """
     rows: dict[str, list[tuple[Selection, bool]]] = {}
@@ -118,21 +118,21 @@ def read_phd2(path: Path) -> list[User]:
         table = csv.DictReader(file)
         missing = [column for column in COLUMNS if column not in (table.fieldnames or ())]
         if missing:
-            raise ValueError(f"{path.name} has no column {', '.join(missing)}. It should be testing.csv of PHD2.")
+            raise DataError(f"{path.name} has no column {', '.join(missing)}. It should be testing.csv of PHD2.")
         for row in table:
             try:
                 selection, is_last = _selection(row)
             except (TypeError, ValueError) as error:
-                raise ValueError(f"Line {table.line_num} of {path.name} cannot be read: {error}") from error
+                raise DataError(f"Line {table.line_num} of {path.name} cannot be read: {error}") from error
             rows.setdefault(row["user_id"], []).append((selection, is_last))
     users = [_user(name, selections) for name, selections in rows.items() if any(last for _, last in selections)]
     if not users:
-        raise ValueError(f"{path.name} has no user with a target video. It should be testing.csv of PHD2.")
+        raise DataError(f"{path.name} has no user with a target video. It should be testing.csv of PHD2.")
     return users
 
 
 def baselines(users: Sequence[User]) -> str:
-    """Measure what needs no picture: chance, the beginning of the video, the user's habit, and the best there could be.
+    """Measure what needs no frame: chance, the beginning of the video, the user's habit, and the best there could be.
 
     The habit is where in a video, relative to its length, the middles of the user's earlier GIFs are: a Gaussian of 0.1
     around each. The oracle scores a segment by its seconds of overlap with the one GIF that it overlaps most. Noise and
@@ -149,10 +149,10 @@ def baselines(users: Sequence[User]) -> str:
         | Oracle, 5 s | 63.36 | 3.98 | 98.07 | 62.50 |
 
     Raises:
-        ValueError: for no users.
+        DataError: for no users.
     """
     if not users:
-        raise ValueError("There are no users to measure.")
+        raise DataError("There are no users to measure.")
     late = [user for user in users if not user.begins_early]
     lines = [
         f"| {len(users)} users | mAP | nMSD | Recall@5 | mAP of the {len(late)} whose GIFs start after 5 s |",
@@ -199,7 +199,7 @@ def evaluate_phd2(
         A table in Markdown, in percent, and a sentence on who was left out.
 
     Raises:
-        ValueError: when nobody is left.
+        DataError: when nobody is left.
     """
     found = find_videos(videos)
     rng = np.random.default_rng(0)
@@ -229,7 +229,7 @@ def evaluate_phd2(
     kept = len(users) - missing - unreadable
     left_out = f"{missing} were left out because videos are missing, {unreadable} because videos cannot be read"
     if not kept:
-        raise ValueError(
+        raise DataError(
             f"None of the {len(users)} users can be measured: {left_out}. "
             f"{videos} should hold videos that are named after their id on YouTube, such as {users[0].target}.mp4."
             if users

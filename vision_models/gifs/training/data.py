@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vision_models.errors import DataError
 from vision_models.gifs.config import SEGMENT_S, PHDConfig
 from vision_models.gifs.motion import MotionMeter, summarise
 from vision_models.media.photos import PHOTO_SUFFIXES, decode_bgr
@@ -95,7 +96,7 @@ def read_photos(root: Path) -> list[Photo]:
     """List the photos of every set found below `root`, in a fixed order.
 
     Raises:
-        ValueError: none of the sets is there.
+        DataError: none of the sets is there.
     """
     photos = [
         Photo(path, topic, source)
@@ -105,7 +106,7 @@ def read_photos(root: Path) -> list[Photo]:
         if topic not in RESERVED
     ]
     if not photos:
-        raise ValueError(f"There is no photo set in {root}. It should hold one of the folders {', '.join(_READERS)}.")
+        raise DataError(f"There is no photo set in {root}. It should hold one of the folders {', '.join(_READERS)}.")
     return photos
 
 
@@ -139,19 +140,17 @@ def clip_motion(root: Path, config: PHDConfig, cache: Path) -> NDArray[np.float3
         (M, 36), one row for every five seconds.
 
     Raises:
-        ValueError: there are no clips.
+        DataError: there are no clips.
     """
     if not cache.exists():
         others = sorted(path for path in (root / "clips").glob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
         paths = [clip.path for clip in read_clips(root) if not clip.is_test] + others
         if not paths:
-            raise ValueError(f"There is no clip in {root}. It should hold one of the folders ucf101, skate and clips.")
+            raise DataError(f"There is no clip in {root}. It should hold one of the folders ucf101, skate and clips.")
         rows = []
         for number, path in enumerate(paths):
             meter = MotionMeter()
-            pairs = [
-                meter(picture) for _, picture in read_frames(path, fps=config.fps, size=(config.side, config.side))
-            ]
+            pairs = [meter(image) for _, image in read_frames(path, fps=config.fps, size=(config.side, config.side))]
             step = round(SEGMENT_S * config.fps)
             rows += [summarise(pairs[start + 1 : start + step]) for start in range(0, len(pairs) - step // 4, step)]
             if number % 100 == 0:
@@ -167,17 +166,17 @@ def split_topics(photos: Sequence[Photo]) -> tuple[set[str], set[str]]:
     return set(topics) - validation, validation
 
 
-def squash(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Squash an (h, w, 3) picture to (side, side, 3), as the predictor does with a video's."""
-    shrinks = min(picture.shape[:2]) > side
-    return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+def squash(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Squash an (h, w, 3) image to (side, side, 3), as the predictor does with a video's."""
+    shrinks = min(image.shape[:2]) > side
+    return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def cached_pictures(photos: Sequence[Photo], side: int, cache: Path) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Decode every photo once and keep the squashed pictures in a file.
+def cached_images(photos: Sequence[Photo], side: int, cache: Path) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Decode every photo once and keep the squashed images in a file.
 
     Returns:
-        The pictures, (N, side, side, 3), memory-mapped, and which of them could be read, (N,).
+        The images, (N, side, side, 3), memory-mapped, and which of them could be read, (N,).
     """
     done = cache.with_suffix(".readable.npy")
     if not done.exists():
@@ -195,18 +194,18 @@ def cached_pictures(photos: Sequence[Photo], side: int, cache: Path) -> tuple[ND
     return np.load(cache, mmap_mode="r"), np.load(done)
 
 
-def jitter(picture: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return another view of a picture, as a frame of a video might show it: (side, side, 3).
+def jitter(image: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return another view of a image, as a frame of a video might show it: (side, side, 3).
 
     Crop, mirror, light and colour, motion blur or softness, low resolution, compression.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     area = rng.uniform(0.3, 1.0)
     aspect = np.exp(rng.uniform(-0.3, 0.3))
     h = min(round(height * np.sqrt(area / aspect)), height)
     w = min(round(width * np.sqrt(area * aspect)), width)
     top, left = rng.integers(height - h + 1), rng.integers(width - w + 1)
-    view = picture[top : top + h, left : left + w]
+    view = image[top : top + h, left : left + w]
     if rng.random() < 0.3:  # a small video, scaled up
         small = int(rng.integers(64, 160))
         view = cv2.resize(view, (small, small), interpolation=cv2.INTER_AREA)

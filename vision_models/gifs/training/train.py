@@ -20,9 +20,9 @@ from torch.nn import functional
 from vision_models.devices import choose_device
 from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.evaluation.metrics import average_precision
-from vision_models.gifs.network import PHDGIFs, PictureEncoder
+from vision_models.gifs.network import FrameEncoder, PHDGIFs
 from vision_models.gifs.scorers import Comparison, Vectors
-from vision_models.gifs.training.data import Photo, cached_pictures, clip_motion, jitter, read_photos, split_topics
+from vision_models.gifs.training.data import Photo, cached_images, clip_motion, jitter, read_photos, split_topics
 from vision_models.gifs.training.losses import generic_losses, personal_losses
 from vision_models.gifs.training.train_encoder import CACHE_SIDE
 from vision_models.gifs.training.users import VIEWS, Habits, Pool, make_pool, simulate
@@ -176,11 +176,11 @@ def _choose_fusion(model: PHDGIFs, pool: Pool, recipe: Recipe) -> None:
 
 
 def _photo_vectors(
-    encoder: PictureEncoder, photos: Sequence[Photo], recipe: Recipe, kept: Path
+    encoder: FrameEncoder, photos: Sequence[Photo], recipe: Recipe, kept: Path
 ) -> tuple[Vectors, NDArray[np.int64]]:
     """Two views of some photos of every topic: unit vectors (N, VIEWS, embedding), and which photos they are, (N,)."""
     if not kept.exists():
-        pictures, readable = cached_pictures(photos, CACHE_SIDE, kept.with_name("photos.npy"))
+        images, readable = cached_images(photos, CACHE_SIDE, kept.with_name("photos.npy"))
         rng = np.random.default_rng(recipe.seed)
         names = np.array([photo.topic for photo in photos])
         chosen = [
@@ -194,7 +194,7 @@ def _photo_vectors(
         encoder.to(memory_format=torch.channels_last)
         for start in range(0, len(rows), 32):
             part = rows[start : start + 32]
-            shown = np.stack([jitter(np.asarray(pictures[row]), side, rng) for row in part for _ in range(VIEWS)])
+            shown = np.stack([jitter(np.asarray(images[row]), side, rng) for row in part for _ in range(VIEWS)])
             with torch.inference_mode():
                 said = encoder(torch.from_numpy(shown).to(device).permute(0, 3, 1, 2))
             vectors[start : start + 32] = functional.normalize(said, dim=1).cpu().numpy().reshape(len(part), VIEWS, -1)

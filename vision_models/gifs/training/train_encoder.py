@@ -1,4 +1,4 @@
-"""Training of the picture encoder: checkpoints, resumes, CPU and CUDA.
+"""Training of the frame encoder: checkpoints, resumes, CPU and CUDA.
 
 It begins with EfficientNet-Lite0 as trained on ImageNet (public, Apache-2.0), and goes on in two directions at once:
 photos of one topic come closer, whatever the set they are from and however badly a video would show them; and what the
@@ -24,8 +24,8 @@ from torch.utils.data import IterableDataset
 from vision_models.backbones.efficientnet import FEATURES, EfficientNetLite0
 from vision_models.devices import choose_device
 from vision_models.gifs.config import PHDConfig
-from vision_models.gifs.network import PictureEncoder
-from vision_models.gifs.training.data import cached_pictures, jitter, read_photos, split_topics
+from vision_models.gifs.network import FrameEncoder
+from vision_models.gifs.training.data import cached_images, jitter, read_photos, split_topics
 from vision_models.training import (
     CHECKPOINT,
     Logbook,
@@ -75,12 +75,12 @@ class _Views(IterableDataset[tuple[NDArray[np.uint8], int]]):
     stop: int  # ... the one after the last
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], int]]:
-        pictures = np.load(self.cache, mmap_mode="r")
+        images = np.load(self.cache, mmap_mode="r")
         balanced = _balance(self.topics)
         for number in own_numbers(self.start, self.stop):
             rng = np.random.default_rng([self.seed, number])
             chosen = rng.choice(len(balanced), p=balanced)
-            yield jitter(np.asarray(pictures[self.rows[chosen]]), self.side, rng), int(self.topics[chosen])
+            yield jitter(np.asarray(images[self.rows[chosen]]), self.side, rng), int(self.topics[chosen])
 
 
 def _balance(topics: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -99,16 +99,16 @@ class EncoderRun(TrainingRun):
     topics: int
     seen: int = 0
     seconds: float = 0.0
-    encoder: PictureEncoder = field(init=False)
-    average: PictureEncoder = field(init=False)  # the exponential average of the weights, which is what ships
-    teacher: PictureEncoder = field(init=False)
+    encoder: FrameEncoder = field(init=False)
+    average: FrameEncoder = field(init=False)  # the exponential average of the weights, which is what ships
+    teacher: FrameEncoder = field(init=False)
     prototypes: nn.Parameter = field(init=False)
     optimiser: torch.optim.AdamW = field(init=False)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.recipe.seed)
         size = self.recipe.config.embedding
-        self.encoder, self.average, self.teacher = (PictureEncoder(size).to(self.device) for _ in range(3))
+        self.encoder, self.average, self.teacher = (FrameEncoder(size).to(self.device) for _ in range(3))
         self.prototypes = nn.Parameter(functional.normalize(torch.randn(self.topics, size, device=self.device), dim=1))
         backbone = self.encoder.backbone
         self.trained = [*backbone.blocks[self.recipe.frozen :].parameters(), *backbone.head.parameters()]
@@ -118,7 +118,7 @@ class EncoderRun(TrainingRun):
             [{"params": self.trained, "factor": 1.0}, {"params": fresh, "factor": faster}], weight_decay=0.0
         )
 
-    def begin(self, teacher: PictureEncoder) -> None:
+    def begin(self, teacher: FrameEncoder) -> None:
         """Start all three encoders from the same weights."""
         for encoder in (self.encoder, self.average, self.teacher):
             encoder.load_state_dict(teacher.state_dict())
@@ -134,14 +134,14 @@ class EncoderRun(TrainingRun):
             "optimiser": self.optimiser,
         }
 
-    def step(self, pictures: Tensor, topics: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, images: Tensor, topics: Tensor) -> tuple[Tensor, Tensor]:
         """Learn from one batch: (B, 3, side, side) uint8 views and their topics (B,). Returns both losses."""
         recipe = self.recipe
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(recipe, self.seen) * group["factor"]
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
             with torch.no_grad():  # the frozen blocks are the teacher's too
-                trunk = self.encoder.backbone.trunk(pictures, recipe.frozen)
+                trunk = self.encoder.backbone.trunk(images, recipe.frozen)
                 taught = self.teacher.projection(self.teacher.backbone.tail(trunk, recipe.frozen))
             vectors = self.encoder.projection(self.encoder.backbone.tail(trunk, recipe.frozen))
         vectors = functional.normalize(vectors.float(), dim=1)
@@ -155,7 +155,7 @@ class EncoderRun(TrainingRun):
         nn.utils.clip_grad_norm_(self.trained, 1.0)
         self.optimiser.step()
         follow(self.average, self.encoder, recipe.ema_decay)
-        self.seen += len(pictures)
+        self.seen += len(images)
         return topic.detach(), kept.detach()
 
 
@@ -186,7 +186,7 @@ def train_encoder(
     photos = read_photos(data)
     names = sorted(split_topics(photos)[0])
     number_of = {name: number for number, name in enumerate(names)}
-    pictures, readable = cached_pictures(photos, CACHE_SIDE, out / "photos.npy")
+    images, readable = cached_images(photos, CACHE_SIDE, out / "photos.npy")
     rows = np.array([row for row, photo in enumerate(photos) if photo.topic in number_of and readable[row]])
     topics = np.array([number_of[photos[row].topic] for row in rows])
 
@@ -196,7 +196,7 @@ def train_encoder(
         kept = np.load(kept_rows)
     else:
         noisy = np.flatnonzero([photos[row].source == "sports22" for row in rows])
-        kept = _begin(run, pictures, rows, topics, noisy)
+        kept = _begin(run, images, rows, topics, noisy)
         np.save(kept_rows, kept)
     views = _Views(
         out / "photos.npy", rows[kept], topics[kept], recipe.config.side, recipe.seed, run.seen, recipe.samples
@@ -246,7 +246,7 @@ def initial_backbone() -> EfficientNetLite0:
 
 def _begin(
     run: EncoderRun,
-    pictures: NDArray[np.uint8],
+    images: NDArray[np.uint8],
     rows: NDArray[np.int64],
     topics: NDArray[np.int64],
     noisy: NDArray[np.int64],
@@ -257,7 +257,7 @@ def _begin(
     each topic's `noisy` rows, those least like the others are left out.
     """
     recipe, device = run.recipe, run.device
-    encoder = PictureEncoder(recipe.config.embedding)
+    encoder = FrameEncoder(recipe.config.embedding)
     encoder.backbone.load_state_dict(initial_backbone().state_dict())
     encoder.to(device).to(memory_format=torch.channels_last)
     rng = np.random.default_rng(recipe.seed)
@@ -267,7 +267,7 @@ def _begin(
     with torch.inference_mode():
         for start in range(0, len(some), 64):
             part = some[start : start + 64]
-            shown = torch.from_numpy(np.stack([pictures[row][16 : 16 + side, 16 : 16 + side] for row in rows[part]]))
+            shown = torch.from_numpy(np.stack([images[row][16 : 16 + side, 16 : 16 + side] for row in rows[part]]))
             features[part] = encoder.backbone(shown.to(device).permute(0, 3, 1, 2)).cpu().numpy()
             if start % 3200 == 0:
                 LOG.info(f"{start:>7} of {len(some)} photos seen by the teacher")

@@ -3,7 +3,7 @@
 No public set has users, their GIFs and the pixels: of PHD2 only the annotations can be had. So users are made up. A
 user likes a few topics, or one kind of moment inside a topic, or moments of a certain liveliness; their history shows
 that, a video holds a few segments of it among others, and these have to be ranked first. What a segment shows comes
-from labelled photos, each as two different views; how it moves comes from real clips, whose pictures and labels are not
+from labelled photos, each as two different views; how it moves comes from real clips, whose frames and labels are not
 used.
 """
 
@@ -212,6 +212,6 @@ def _halves(photos: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 def _views(pool: Pool, photos: NDArray[np.int64], rng: np.random.Generator) -> Vectors:
-    """One view of each photo, or, as of a segment with several pictures, the mean of two."""
+    """One view of each photo, or, as of a segment with several frames, the mean of two."""
     first, second = (pool.vectors[photos, rng.integers(VIEWS, size=len(photos))] for _ in range(2))
     return ((first + second) / 2).astype(np.float32, copy=False)

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_models.errors import PhotoError
+from vision_models.errors import DataError, PhotoError
+from vision_models.interactions.boxes import iou
 from vision_models.interactions.evaluation.hico_metrics import FoundPairs, TruePairs, evaluate_hico
-from vision_models.interactions.evaluation.metrics import FoundObjects, TrueObjects, evaluate_boxes, iou
+from vision_models.interactions.evaluation.metrics import FoundObjects, TrueObjects, evaluate_boxes
 from vision_models.interactions.evaluation.target_choice import target_choice
 from vision_models.interactions.evaluation.vcoco import read_ground_truth, read_vcoco
 from vision_models.interactions.evaluation.vcoco_metrics import FoundPeople, evaluate_vcoco
@@ -214,7 +215,7 @@ def evaluate_target_choice(annotations: Path, predictor: InteractionPredictor, i
         "with the extras": choice.learned,
     }
     told_apart = (
-        f"Told apart: {100 * choice.visible:.1f} % of {choice.visible_cases} targets that are to be seen, "
+        f"Told apart: {100 * choice.visible:.1f} % of {choice.visible_cases} targets that are visible, "
         f"{100 * choice.vacant:.1f} % of {choice.vacant_cases} that are not."
     )
     return "\n".join(
@@ -249,7 +250,7 @@ def evaluate_vcoco_photos(
         instances: COCO's annotations, with all people and objects of the photos.
 
     Raises:
-        ValueError: none of the photos is there.
+        DataError: none of the photos is there.
     """
     names = ("{:012d}.jpg", "COCO_train2014_{:012d}.jpg", "COCO_val2014_{:012d}.jpg")
     truth = []
@@ -265,7 +266,7 @@ def evaluate_vcoco_photos(
         if number % 500 == 0:
             LOG.info(f"{number:>7} photos of V-COCO")
     if not truth:
-        raise ValueError(f"None of V-COCO's photos is in {photos}. Download COCO's train2014 photos.")
+        raise DataError(f"None of V-COCO's photos is in {photos}. Download COCO's train2014 photos.")
     rows = []
     for name, each in found.items():
         r = evaluate_vcoco(truth, each)
@@ -319,7 +320,7 @@ def evaluate_hico_photos(annotations: Path, photos: Path, predictor: Interaction
         predictor: what is measured.
 
     Raises:
-        ValueError: none of the photos is there.
+        DataError: none of the photos is there.
     """
     test = json.loads((annotations / "instances_test2015.json").read_text())
     train = json.loads((annotations / "instances_train2015.json").read_text())
@@ -341,7 +342,7 @@ def evaluate_hico_photos(annotations: Path, photos: Path, predictor: Interaction
         if number % 500 == 0:
             LOG.info(f"{number:>7} photos of HICO-DET")
     if not truth:
-        raise ValueError(f"None of HICO-DET's test photos is in {photos}. Download them.")
+        raise DataError(f"None of HICO-DET's test photos is in {photos}. Download them.")
     things = np.array([thing for _, thing, _ in sorted(test["correspondence"])])
     rows = []
     for setting, objects_of in (("Default", None), ("Known Object", things)):

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vision_models.interactions.boxes import iou
 from vision_models.interactions.evaluation.metrics import (
     IOU,
     PIXEL,
     average_precision,
     first_claims,
-    iou,
     mean_precision,
 )
 from vision_models.interactions.result import Interactions

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vision_models.interactions.boxes import areas
 from vision_models.interactions.vocabulary import OBJECTS
 
 IOU = 0.5  # from which on a box is right, in V-COCO and HICO-DET
@@ -116,7 +117,7 @@ def _match(
     on_crowd = np.zeros_like(hits)
     if not len(true.boxes):
         return hits, on_crowd
-    shared, area, true_area = _areas(boxes[:, None], true.boxes[None], 0.0)  # (D, G)
+    shared, area, true_area = areas(boxes[:, None], true.boxes[None], 0.0)  # (D, G)
     overlaps = shared / np.maximum(np.where(true.crowd, area, area + true_area - shared), np.finfo(np.float64).tiny)
     overlaps[labels[:, None] != true.labels] = 0
     free = np.broadcast_to(~true.crowd, (len(COCO_IOUS), len(true.boxes))).copy()
@@ -129,18 +130,6 @@ def _match(
         free[levels[hits[box]], best[hits[box]]] = False
         on_crowd[box] = ~hits[box] & (near & true.crowd).any(axis=1)
     return hits, on_crowd
-
-
-def iou(a: NDArray[np.floating], b: NDArray[np.floating], border: float = 0.0) -> NDArray[np.float64]:
-    """Intersection over union of boxes (..., 4), which broadcast. NaN where a box is.
-
-    Args:
-        a: xyxy.
-        b: xyxy.
-        border: added to every width and height: 1 where the corners are pixels of the box.
-    """
-    shared, area, other = _areas(a, b, border)
-    return shared / np.maximum(area + other - shared, np.finfo(np.float64).tiny)
 
 
 def first_claims(
@@ -176,18 +165,6 @@ def average_precision(hits: NDArray[np.bool_], wanted: int, recalls: NDArray[np.
     if recalls is None:
         return float((np.diff(recall, prepend=0) * precision).sum())
     return float(np.append(precision, 0)[np.searchsorted(recall, recalls)].mean())
-
-
-def _areas(
-    a: NDArray[np.floating], b: NDArray[np.floating], border: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Areas that two boxes share and that each has."""
-    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
-    shared, own, other = (
-        (end - start + border).clip(0).prod(axis=-1, dtype=np.float64)
-        for start, end in ((low, high), (a[..., :2], a[..., 2:]), (b[..., :2], b[..., 2:]))
-    )
-    return shared, own, other
 
 
 def mean_precision(precisions: NDArray[np.float64]) -> float:

@@ -26,12 +26,12 @@ class TargetChoice:
     learned: float  # with the learned spread and compatibility
     visible_cases: int  # people with a target
     visible: float  # of them: something was chosen, right or wrong
-    vacant_cases: int  # people who do it with something that is not to be seen
+    vacant_cases: int  # people who do it with something that is not visible
     vacant: float  # of them: nothing was chosen
 
     @property
     def balanced(self) -> float:
-        """Mean of both shares: how well a target that is not to be seen is told from one that is; 0.5 is chance."""
+        """Mean of both shares: how well a target that is not visible is told from one that is; 0.5 is chance."""
         return (self.visible + self.vacant) / 2
 
 
@@ -44,7 +44,7 @@ def target_choice(relations: Relations, scenes: Sequence[Scene]) -> TargetChoice
     chance: list[float] = []
     nearest: list[bool] = []
     right: dict[bool, list[bool]] = {True: [], False: []}  # by whether it is the paper's mode
-    chosen: dict[bool, list[bool]] = {True: [], False: []}  # by whether the target is to be seen
+    chosen: dict[bool, list[bool]] = {True: [], False: []}  # by whether the target is visible
     for scene in scenes:
         factors = _factors(relations, scene)
         no_extras = factors.without_extras()

@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vision_models.errors import DataError
 from vision_models.interactions.evaluation.vcoco_metrics import TruePeople
 from vision_models.interactions.vocabulary import ACTIONS, COCO_IDS, OBJECTS, PERSON, VERB_NAMES, VERBS
 
 SPLITS = ("train", "val")
-NOT_VISIBLE = -1  # the person does it, but its target is not to be seen in the photo
+NOT_VISIBLE = -1  # the person does it, but its target is not visible in the photo
 UNKNOWN = -2  # the person does not do it, or nobody says where the target is
 LONG_SIDE = 640  # of nearly every photo of COCO, pixels
 SHORT_SIDE = 427  # of most: 3 to 2
@@ -58,7 +59,8 @@ def read_vcoco(folder: Path, split: str, instances: Path | None = None) -> list[
         The photos in the order of their numbers. People without a box are left out.
 
     Raises:
-        ValueError: for another split, or a file that is not of the kind it should be.
+        DataError: for a file that is not of the kind it should be.
+        ValueError: for another split.
         FileNotFoundError: for a file that is missing; it says where to get it.
     """
     return _read(folder, split, instances)[0]
@@ -179,7 +181,7 @@ def _read_json(path: Path, where: str) -> Any:
     except FileNotFoundError as error:
         raise FileNotFoundError(f"There is no {path}. {where}") from error
     except ValueError as error:
-        raise ValueError(f"{path.name} is not JSON. {where}") from error
+        raise DataError(f"{path.name} is not JSON. {where}") from error
 
 
 def read_labels(path: Path) -> list[dict[str, Any]]:
@@ -188,7 +190,7 @@ def read_labels(path: Path) -> list[dict[str, Any]]:
     labels = _read_json(path, where)
     found = {block["action_name"]: tuple(block["role_name"][1:]) for block in labels} if _are_labels(labels) else {}
     if {verb: set(roles) for verb, roles in found.items()} != {verb: set(roles) for verb, roles in VERBS.items()}:
-        raise ValueError(f"{path.name} does not hold V-COCO's 26 verbs. {where}")
+        raise DataError(f"{path.name} does not hold V-COCO's 26 verbs. {where}")
     return labels
 
 
@@ -205,7 +207,7 @@ def _read_recovered(path: Path, labels: Sequence[Mapping[str, Any]]) -> dict[int
     )
     recovered = _read_json(path, where)
     if not isinstance(recovered, dict) or not {"boxes_xyxy", "category"} <= recovered.keys():
-        raise ValueError(f"{path.name} does not hold boxes and classes by number. {where}")
+        raise DataError(f"{path.name} does not hold boxes and classes by number. {where}")
     known: dict[int, dict[int, Thing]] = defaultdict(dict)
     for block in labels:
         people = len(block["ann_id"])
@@ -224,10 +226,10 @@ def _read_instances(path: Path, wanted: set[int]) -> tuple[dict[int, dict[int, T
     )
     coco = _read_json(path, where)
     if not isinstance(coco, dict) or not {"images", "annotations"} <= coco.keys():
-        raise ValueError(f"{path.name} does not hold COCO's instances. {where}")
+        raise DataError(f"{path.name} does not hold COCO's instances. {where}")
     sizes = {image["id"]: (image["width"], image["height"]) for image in coco["images"] if image["id"] in wanted}
     if len(sizes) < len(wanted):
-        raise ValueError(f"{path.name} lacks {len(wanted - sizes.keys())} photos of V-COCO. {where}")
+        raise DataError(f"{path.name} lacks {len(wanted - sizes.keys())} photos of V-COCO. {where}")
     known: dict[int, dict[int, Thing]] = defaultdict(dict)
     for thing in coco["annotations"]:
         if thing["image_id"] in wanted and thing.get("area", 1) > 0 and not thing.get("ignore"):

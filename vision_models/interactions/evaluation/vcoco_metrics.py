@@ -38,8 +38,8 @@ class FoundPeople:
 
     people: NDArray[np.floating]  # (D, 4)
     verb_scores: NDArray[np.floating]  # (D, 26) NaN: not found doing it
-    role_scores: NDArray[np.floating]  # (D, 25) likewise
-    role_boxes: NDArray[np.floating]  # (D, 25, 4) NaN or zeros: the target is not to be seen
+    role_scores: NDArray[np.floating]  # (D, 25) NaN: not found doing it
+    role_boxes: NDArray[np.floating]  # (D, 25, 4) NaN or zeros: the target is not visible
 
     @classmethod
     def of(cls, found: Interactions) -> FoundPeople:

@@ -33,7 +33,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from vision_models.interactions.evaluation.metrics import iou
+from vision_models.errors import DataError
+from vision_models.interactions.boxes import iou
 from vision_models.interactions.training.losses import Labels
 from vision_models.interactions.training.subjects import COMMON, TOPICS, Doing
 from vision_models.interactions.vocabulary import ACTIONS, PERSON, VERB_NAMES, VERB_OF_ACTION, VERBS
@@ -81,7 +82,7 @@ def read_samples(root: Path) -> list[Sample]:
     """List the training photos of every set found below `root`, in a fixed order.
 
     Raises:
-        ValueError: there is none.
+        DataError: there is none.
     """
     samples = []
     for labels in sorted((root / "labels").glob("*.json.gz")):
@@ -96,7 +97,7 @@ def read_samples(root: Path) -> list[Sample]:
             )
     samples += [sample for sample, held_out in read_coco128(root) if not held_out]
     if not samples:
-        raise ValueError(f"There are no labelled photos in {root}. Make {root}/labels with `vision-models label`.")
+        raise DataError(f"There are no labelled photos in {root}. Make {root}/labels with `vision-models label`.")
     return samples
 
 
@@ -133,7 +134,7 @@ def stanford40_actor(root: Path, name: str) -> NDArray[np.float32]:
     tree = ET.parse(root / "stanford40" / "XMLAnnotations" / name.replace(".jpg", ".xml"))  # noqa: S314  # a data set of one's own choice
     box = tree.find(".//bndbox")
     if box is None:
-        raise ValueError(f"XMLAnnotations of {name} names no person. Download Stanford 40 again.")
+        raise DataError(f"XMLAnnotations of {name} names no person. Download Stanford 40 again.")
     return np.array([float(box.findtext(side, "0")) for side in ("xmin", "ymin", "xmax", "ymax")], np.float32)
 
 

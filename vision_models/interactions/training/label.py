@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 
+from vision_models.errors import DataError
 from vision_models.interactions.training.teacher import Teacher
 from vision_models.media.photos import PHOTO_SUFFIXES, decode_bgr
 from vision_models.media.videos import VIDEO_SUFFIXES, probe, read_frames
@@ -27,11 +28,11 @@ def label(folder: Path, teacher: Teacher, out: Path) -> Path:
         out: gzip JSON: file name below `folder` -> size, boxes [class 0..79, score, x1, y1, x2, y2] in pixels.
 
     Raises:
-        ValueError: there are no photos.
+        DataError: there are no photos.
     """
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
     if not paths:
-        raise ValueError(f"There are no photos below {folder}. Name the folder that holds them.")
+        raise DataError(f"There are no photos below {folder}. Name the folder that holds them.")
     found = {}
     for start in range(0, len(paths), BATCH):
         pictures = {}

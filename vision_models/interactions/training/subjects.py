@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from vision_models.errors import DataError
 from vision_models.interactions.vocabulary import OBJECTS, VERB_NAMES
 
 COMMON = frozenset({"hold", "stand", "sit", "look", "smile", "point", "carry", "walk"})
@@ -204,7 +205,7 @@ def read_verb_map(file: Path) -> Topics:
     """Read another opinion on what topics tell: set -> topic -> "strong" and "weak" -> "verb" or "verb:object|object".
 
     Raises:
-        ValueError: for a file that holds something else.
+        DataError: for a file that holds something else.
     """
     try:
         return {
@@ -219,7 +220,7 @@ def read_verb_map(file: Path) -> Topics:
             for topic, opinion in topics.items()
         }
     except (AttributeError, ValueError) as error:
-        raise ValueError(f"{file} is no map from topics to verbs: {error}") from error
+        raise DataError(f"{file} is no map from topics to verbs: {error}") from error
 
 
 def _known(words: str) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
+from vision_models.errors import DataError
 from vision_models.interactions.backbone import CHANNELS, LEVELS, CompactPyramid, convolutions
 
 SIDE = 416  # pixels of its input
@@ -30,7 +31,7 @@ class Teacher(nn.Module):
         """Read its weights.
 
         Raises:
-            ValueError: for a file that does not hold them.
+            DataError: for a file that does not hold them.
         """
         super().__init__()
         self.pyramid = CompactPyramid()
@@ -43,7 +44,7 @@ class Teacher(nn.Module):
                     for part, tensor in convolution.named_parameters():
                         tensor.data.copy_(torch.from_numpy(stored[f"{name}.{part}"]))
         except (KeyError, RuntimeError, OSError) as error:
-            raise ValueError(f"{weights} does not hold the weights of NanoDet-Plus-m 416: {error}") from error
+            raise DataError(f"{weights} does not hold the weights of NanoDet-Plus-m 416: {error}") from error
         self.eval().requires_grad_(requires_grad=False)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:

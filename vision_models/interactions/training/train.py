@@ -228,7 +228,7 @@ class FirstWeights:
     """Files of public networks to begin with; what is not named begins at random, if that is possible at all."""
 
     teacher: Path | None = None  # NanoDet-Plus-m 416 as .npz, without which the compact network is not trained
-    scene: Path | None = None  # .safetensors with an EfficientNet-Lite0 below `encoder.backbone.`, likewise
+    scene: Path | None = None  # .safetensors with an EfficientNet-Lite0 below `encoder.backbone.`, needed as well
     detector: Path | None = None  # .safetensors of torchvision's fasterrcnn_resnet50_fpn, for the paper's size
 
     def load_into(self, network: InteractNet) -> None:

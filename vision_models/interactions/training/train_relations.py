@@ -1,7 +1,7 @@
 """Training of `Relations` on V-COCO's boxes, half a minute on one core, and how well targets are chosen by them.
 
 A case is a person who does something that takes an object. All other boxes of the photo are candidates, or the target
-is not to be seen. Without COCO's instances, those boxes are the annotated people and what they do something with.
+is not visible. Without COCO's instances, those boxes are the annotated people and what they do something with.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from vision_models.errors import DataError
 from vision_models.interactions.boxes import SIGMA, encode
 from vision_models.interactions.evaluation.vcoco import NOT_VISIBLE, Scene, read_vcoco
 from vision_models.interactions.relations import Relations
@@ -53,7 +54,7 @@ def train_relations(folder: Path, recipe: RelationsRecipe | None = None, *, inst
         Relations on the CPU, the same ones for the same data and recipe.
 
     Raises:
-        ValueError: for a file that is not of the kind it should be.
+        DataError: for a file that is not of the kind it should be.
         FileNotFoundError: for a file that is missing; it says where to get it.
     """
     return fit(read_vcoco(folder, "train", instances), recipe or RelationsRecipe())
@@ -63,16 +64,16 @@ def fit(scenes: Sequence[Scene], recipe: RelationsRecipe) -> Relations:
     """Train on scenes and their mirror images.
 
     Four losses: the target among the candidates by mu and the paper's sigma alone, the same with all that is learned
-    and "not to be seen" as one more candidate, and the distance of mu from the target.
+    and "not visible" as one more candidate, and the distance of mu from the target.
 
     Raises:
-        ValueError: when nobody in the scenes has a target among two boxes.
+        DataError: when nobody in the scenes has a target among two boxes.
     """
     cases = _Cases.of([*scenes, *map(mirrored, scenes)])
     seen = cases.answer < cases.there.shape[1]
     several = seen & (cases.there.sum(dim=1) > 1)
     if not several.any():
-        raise ValueError("Nobody in these photos has more than one object to choose from. Use V-COCO's train split.")
+        raise DataError("Nobody in these photos has more than one object to choose from. Use V-COCO's train split.")
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(recipe.seed)
         relations = Relations(recipe.hidden, dropout=recipe.dropout)
@@ -125,7 +126,7 @@ class _Cases:
     case: Tensor  # (K,) whose candidate it is, into the cases
     places: Tensor  # (K, 4) of the candidates as seen from the person
     there: Tensor  # (M, C) bool: a row of candidates per case, filled up with nothing
-    answer: Tensor  # (M,) into that row; C: not to be seen
+    answer: Tensor  # (M,) into that row; C: not visible
 
     @classmethod
     def of(cls, scenes: Sequence[Scene]) -> _Cases:
@@ -170,11 +171,11 @@ class _Cases:
         return values.new_full(self.there.shape, -torch.inf).masked_scatter(self.there, values)
 
     def place_of_target(self) -> Tensor:
-        """Where the targets that are to be seen lie, (S, 4)."""
+        """Where the targets that are visible lie, (S, 4)."""
         return self.places[self.of_target()]
 
     def of_target(self) -> Tensor:
-        """Which of all candidates are the targets that are to be seen, (S,)."""
+        """Which of all candidates are the targets that are visible, (S,)."""
         seen = self.answer < self.there.shape[1]
         first = self.there.sum(dim=1).cumsum(0) - self.there.sum(dim=1)
         return (first + self.answer)[seen]
