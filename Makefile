@@ -5,6 +5,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 ARGS :=
 COMMA := ,
 CANDIDATES := $(or $(PYTHON),python3.12 python3.11 python3)
@@ -44,8 +45,8 @@ demo: $(VENV)/.demo
 	@$(BIN)/python app.py
 
 test: lint chromium
-	@if command -v chromium >/dev/null; then $(BIN)/python -m pytest $(ARGS); \
-	else $(BIN)/python -m pytest -m 'not browser' $(ARGS) && echo 'THE BROWSER TESTS DID NOT RUN. $(NO_CHROMIUM)' >&2; fi
+	@if command -v chromium >/dev/null; then $(PYTEST) $(ARGS); \
+	else $(PYTEST) -m 'not browser' $(ARGS) && echo 'THE BROWSER TESTS DID NOT RUN. $(NO_CHROMIUM)' >&2; fi
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -126,7 +126,7 @@ class Visitors:
 
     def open(self, url: str, width: int = 1280, height: int = 900, **options: Any) -> Page:
         context = self.browser.new_context(viewport={"width": width, "height": height}, **options)
-        context.set_default_timeout(60_000)  # ms: a busy machine takes seconds for what is there at once elsewhere
+        context.set_default_timeout(180_000)  # ms: a busy machine takes seconds for what is there at once elsewhere
         self.contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: self.troubles.append(f"script error: {error}"))

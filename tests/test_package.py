@@ -47,7 +47,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CI", "MAKE", "MFLAGS"))}
     inherited.pop("PYTHON", None)
     return subprocess.run(
-        command, cwd=cwd, env=inherited | environment, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=cwd, env=inherited | environment, capture_output=True, text=True, timeout=300, check=False
     )
 
 

@@ -338,7 +338,7 @@ def test_a_file_of_the_server_cannot_be_had(
     data = [*before, [secret] if event == "add" or (event == "gifs" and before) else secret]
     call = f"{site.url}gradio_api/call/{event}"
     asked = httpx.post(call, json={"data": data})
-    answer = httpx.get(f"{call}/{asked.json().get('event_id')}", timeout=60).text
+    answer = httpx.get(f"{call}/{asked.json().get('event_id')}", timeout=300).text
     assert "leaf" not in answer
 
 
@@ -690,6 +690,7 @@ def test_number_and_format_of_the_results_can_be_chosen(page: Page, film: Path) 
 @browser
 def test_a_result_can_be_trimmed_and_limited_in_size(page: Page, film: Path) -> None:
     watched(page, film)
+    wait_for_gifs(page)  # until then, the cards are drawn again and again, and a click may fall in between
     everyones(page).first.get_by_role("button", name="Trim").click()
     trimmer = page.locator("#trimmer")
     trimmer.get_by_text("Save (.gif").wait_for()
@@ -832,6 +833,7 @@ def test_on_a_phone_nothing_sticks_out_and_the_result_comes_into_view(
         return box.top > -50 && box.top < innerHeight / 2;
     }""")
     assert page.evaluate(overhang) <= 0
+    wait_for_gifs(page)  # until then, the cards are drawn again and again, and a click may fall in between
     everyones(page).first.get_by_role("button", name="Trim").tap()
     page.locator("#trimmer").get_by_text("Save (.gif").wait_for()
     assert page.evaluate(overhang) <= 0
@@ -862,6 +864,7 @@ def test_all_text_stands_out_in_light_and_in_dark(
     watched(page, film, green_gif)
     page.get_by_text("moments as a table").click()
     page.get_by_text("Number, length, size and format").click()
+    wait_for_gifs(page)  # until then, the cards are drawn again and again, and a click may fall in between
     everyones(page).first.get_by_role("button", name="Trim").click()
     page.locator("#trimmer").get_by_text("Save (.gif").wait_for()
     yours(page).nth(1).get_by_text("Not for me").click()

@@ -514,7 +514,7 @@ def test_a_file_of_the_server_cannot_be_had(
     secret = {"path": str(photo("secret.png"))}  # outside the folder of uploads
     call = f"{site.url}gradio_api/call/{event}"
     asked = httpx.post(call, json={"data": [secret | meta, *others]})
-    answer = httpx.get(f"{call}/{asked.json()['event_id']}", timeout=60).text
+    answer = httpx.get(f"{call}/{asked.json()['event_id']}", timeout=300).text
     assert ("event: error" in answer) or ("There is no photo yet" in answer)
     assert ".png" not in answer
 
