@@ -59,6 +59,10 @@ class SamplePhoto(Protocol):
     def picture(self) -> str:
         """A data URI, or "" where there is no picture before somebody wants it."""
 
+    @property
+    def title(self) -> str:
+        """What stands in place of the picture, in two words."""
+
     def write(self, folder: Path) -> Path:
         """Write it into a folder and return its file."""
 
@@ -99,7 +103,12 @@ class SaveButton(NamedTuple):
 
     button: gr.Button
     file: gr.DownloadButton
-    label: str
+    what: str
+    suffix: str
+
+    def label(self, size: str = "") -> str:
+        """What the button says, with the size of the file once that is known."""
+        return f"Save {self.what} ({', '.join(filter(None, (self.suffix, size)))})"
 
 
 class Download(NamedTuple):
@@ -196,11 +205,11 @@ class PhotoTab:
         self.photo.clear(lambda: (None, HIDE, SHOW, ""), None, gone, **AT_ONCE)
         return finished
 
-    def _pick(self, event: gr.EventData) -> Any:
-        """Write the sample that was clicked to a file, and return its path; a place that is none changes nothing."""
+    def _pick(self, event: gr.EventData) -> str:
+        """Write the sample that was clicked to a file, and return its path."""
         index = int(event.index)
         if not 0 <= index < len(self.samples):
-            return gr.skip()
+            raise gr.Error("This sample is no longer there. Please reload the page.", print_exception=False)
         with errors_on_page(), new_folder() as folder:
             return str(self.samples[index].write(folder))
 
@@ -212,7 +221,7 @@ class PhotoTab:
             control.change(redraw, [self.job, *view.controls], view.outputs, **LATEST)
 
     def _save_on_click(self, download: Download) -> None:
-        button, file, label = download.save
+        button, file = download.save.button, download.save.file
 
         def make(job: Job[Any] | None, *wishes: Any) -> Iterator[tuple[Any, Any]]:
             yield gr.update(value="Preparing full size…", interactive=False), gr.skip()
@@ -220,11 +229,11 @@ class PhotoTab:
                 raise gr.Error(GONE, print_exception=False)
             with errors_on_page():
                 path = deleted_on_schedule(download.make(job, *wishes))
-            size = max(path.stat().st_size / 1e6, 0.1)
-            yield gr.update(value=f"{label} ({path.suffix}, {size:.1f} MB)", interactive=True), str(path)
+            size = f"{max(path.stat().st_size / 1e6, 0.1):.1f} MB"
+            yield gr.update(value=download.save.label(size), interactive=True), str(path)
 
         def restore() -> Any:
-            return gr.update(value=label, interactive=True)
+            return gr.update(value=download.save.label(), interactive=True)
 
         made = button.click(make, [self.job, *download.controls], [button, file], **PRIVATE, show_progress="hidden")
         made.success(None, file, js=SAVE_IN_BROWSER)
@@ -278,9 +287,8 @@ def photo_tab(
 
 def download_button(what: str, suffix: str, *, primary: bool = False) -> SaveButton:
     """Lay out a button that saves a file which is made when it is clicked."""
-    label = f"Save {what} ({suffix})"
-    button = gr.Button(label, variant="primary" if primary else "secondary")
-    return SaveButton(button, gr.DownloadButton(visible=False), label)
+    button = gr.Button(f"Save {what} ({suffix})", variant="primary" if primary else "secondary")
+    return SaveButton(button, gr.DownloadButton(visible=False), what, suffix)
 
 
 def shown_pixels(job: Job[Any] | None) -> NDArray[np.uint8]:

@@ -37,6 +37,11 @@ class Sample:
         return data_uri(self.photo(), THUMBNAIL_SIDE)
 
     @property
+    def title(self) -> str:
+        """Nothing: its picture says it."""
+        return ""
+
+    @property
     def credit(self) -> str:
         """Whose the picture is."""
         return self.licence

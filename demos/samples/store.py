@@ -2,11 +2,13 @@
 
 import tempfile
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-_locks: dict[str, threading.Lock] = {}  # by name of the file
+_one_at_a_time = threading.Lock()
+_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by name of the file
 
 
 @cache
@@ -25,9 +27,10 @@ def made_once(name: str, make: Callable[[Path], object]) -> Path:
         name: of the file in `sample_folder`.
         make: writes it to the path it is given.
     """
-    file = Path(sample_folder().name, name)
+    with _one_at_a_time:  # two first calls at once would make two folders, of which one goes at once
+        file, lock = Path(sample_folder().name, name), _locks[name]
     if not file.exists():
-        with _locks.setdefault(name, threading.Lock()):
+        with lock:
             if not file.exists():
                 unfinished = file.with_stem(f"{file.stem}-unfinished")
                 make(unfinished)
