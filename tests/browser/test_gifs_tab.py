@@ -54,9 +54,16 @@ class Colours:
     dim: ClassVar[int] = 64
     looks: list[int] = field(default_factory=list)
     may_go_on: threading.Event = field(default_factory=threading.Event)
+    is_asked: threading.Event = field(default_factory=threading.Event)
+
+    def hold(self) -> None:
+        """Keep whoever asks waiting, until `may_go_on` is set."""
+        self.is_asked.clear()
+        self.may_go_on.clear()
 
     def encode(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
-        assert self.may_go_on.wait(60)
+        self.is_asked.set()
+        assert self.may_go_on.wait(300)
         self.looks.append(len(windows))
         counts = [cv2.calcHist([one], [0, 1, 2], None, [4, 4, 4], [0, 256] * 3).ravel() for one in windows[:, 0]]
         return np.stack(counts).astype(np.float32)
@@ -744,10 +751,11 @@ def test_a_click_without_a_video_asks_for_one(page: Page) -> None:
 @browser
 def test_cancel_ends_the_work_and_a_second_try_finishes_it(page: Page, site: Site, film: Path) -> None:
     looks = len(site.colours.looks)
-    site.colours.may_go_on.clear()
+    site.colours.hold()
     try:
         upload(page, film)
         status(page, "Watching your video, 0:30 long…")
+        assert site.colours.is_asked.wait(300)
         page.get_by_role("button", name="Cancel").click()
         page.get_by_role("button", name="Cancelling…").wait_for()
     finally:
@@ -765,10 +773,11 @@ def test_a_new_video_takes_the_place_of_the_one_being_watched(
     page: Page, site: Site, film: Path, write_clip: Callable[..., Path]
 ) -> None:
     other = write_clip("short.mp4", (RED, 1), (BLUE, 2))
-    site.colours.may_go_on.clear()
+    site.colours.hold()
     try:
         upload(page, film)
         status(page, "Watching your video, 0:30 long…")
+        assert site.colours.is_asked.wait(300)
         remove(page)
         upload(page, other)
         page.locator("#video").get_by_text("short").wait_for()
