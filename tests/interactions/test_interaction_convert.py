@@ -32,6 +32,16 @@ def run(*arguments: object) -> None:
     assert result.exit_code == 0, result.output
 
 
+def ncnn_bytes(folder: Path) -> tuple[Path, Path]:
+    """A layer that ncnn has quantised: bytes, biases, a scale for each output, for the input, for what follows."""
+    param, weights = folder / "net.param", folder / "net.bin"
+    param.write_text("7767517\n1 1\nConvolution one 1 1 data 1 0=2 1=1 6=6 8=102\n")
+    numbers = np.array([1, 2, 3, -4, -5, -6], np.int8).tobytes() + b"\0\0"
+    floats = np.array([7, 8, 2, 4, 100, 200], "<f4").tobytes()
+    weights.write_bytes((0x000D4B38).to_bytes(4, "little") + numbers + floats)
+    return param, weights
+
+
 def ncnn(folder: Path, *, half: bool) -> tuple[Path, Path, dict[str, np.ndarray]]:
     """Two layers as ncnn writes them: a mark, weights padded to four bytes, biases."""
     rng = np.random.default_rng(0)
@@ -62,6 +72,13 @@ def test_a_detector_of_ncnn_becomes_arrays_by_layer(tmp_path: Path, half: bool) 
         assert sorted(stored.files) == sorted(arrays)
         for name, array in arrays.items():
             assert np.array_equal(stored[name], array)
+
+
+def test_quantised_weights_become_floats(tmp_path: Path) -> None:
+    run("nanodet", *ncnn_bytes(tmp_path), "-o", tmp_path / "net.npz")
+    with np.load(tmp_path / "net.npz") as stored:
+        assert stored["one.weight"][:, :, 0, 0].tolist() == [[0.5, 1, 1.5], [-1, -1.25, -1.5]]
+        assert stored["one.bias"].tolist() == [7, 8]
 
 
 @pytest.mark.parametrize(

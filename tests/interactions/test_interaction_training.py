@@ -17,7 +17,7 @@ from vision_models.backbones.efficientnet import FEATURES, EfficientNetLite0
 from vision_models.cli.app import app
 from vision_models.errors import DataError
 from vision_models.gifs.config import WEIGHTS as GIFS
-from vision_models.interactions.backbone import LEVELS, SCENE, CompactPyramid
+from vision_models.interactions.backbone import CHANNELS, LEVELS, SCENE, CompactPyramid, Width
 from vision_models.interactions.config import COMPACT, InteractNetConfig
 from vision_models.interactions.network import InteractNet
 from vision_models.interactions.relations import Relations
@@ -58,16 +58,16 @@ def scene_network() -> EfficientNetLite0:
     return EfficientNetLite0.part_of(GIFS.bundled_path, "encoder.backbone.")
 
 
-def write_teacher(path: Path, seed: int = 0) -> Path:
+def write_teacher(path: Path, seed: int = 0, width: Width = "m") -> Path:
     """NanoDet-Plus with weights that nobody trained."""
     torch.manual_seed(seed)
-    pyramid = CompactPyramid()
+    pyramid = CompactPyramid(width)
     named = dict(pyramid.in_nanodet_order())
-    named |= {f"conv_{number}": torch.nn.Conv2d(96, 112, 1) for number in DENSE}
+    named |= {f"conv_{number}": torch.nn.Conv2d(CHANNELS[width], 112, 1) for number in DENSE}
     arrays = {}
     for name, convolution in named.items():
         for part, tensor in convolution.named_parameters():
-            arrays[f"{name}.{part}"] = tensor.detach().numpy()
+            arrays[f"{name}.{part}"] = tensor.detach().numpy().reshape(-1)  # some publish them flat
     np.savez(path, allow_pickle=False, **arrays)
     return path
 
@@ -125,6 +125,15 @@ def test_the_pyramid_has_four_levels(teacher: Path) -> None:
     levels = CompactPyramid()(torch.rand(2, 3, 128, 192))
     shapes = {name: tuple(level.shape) for name, level in levels.items()}
     assert shapes == {name: (2, 128, 128 // s, 192 // s) for name, s in zip(LEVELS, (8, 16, 32, 64), strict=True)}
+
+
+@pytest.mark.parametrize("width", ["m", "m-1.5x"])
+def test_a_teacher_of_either_width_labels_photos(tmp_path: Path, width: Width) -> None:
+    teacher = Teacher(write_teacher(tmp_path / "teacher.npz", width=width))
+    assert teacher.width == width
+    rows = teacher.label([np.zeros((90, 120, 3), np.uint8)], threshold=0.0, most=5)[0]
+    assert rows.shape == (5, 6)
+    assert (rows[:, 2:] <= (120, 90, 120, 90)).all()
 
 
 def test_the_scene_joins_the_pyramid_without_a_change_at_first(teacher: Path) -> None:
@@ -194,7 +203,7 @@ def test_the_network_begins_with_what_its_teacher_knows_of_classes(teacher: Path
 
 def test_a_file_without_the_teachers_weights_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", something=np.zeros(3))
-    with pytest.raises(ValueError, match=r"other.npz does not hold the weights of NanoDet-Plus-m 416"):
+    with pytest.raises(ValueError, match=r"other.npz does not hold the weights of NanoDet-Plus-m"):
         Teacher(tmp_path / "other.npz")
 
 

@@ -1,12 +1,14 @@
-"""EfficientNet-Lite0: a backbone that knows what a photo shows as a whole.
+"""EfficientNet-Lite: a backbone that knows what a photo shows as a whole.
 
-Tan & Le, "EfficientNet", ICML 2019, in Google's Lite variant: no squeeze-and-excite, ReLU6.
+Tan & Le, "EfficientNet", ICML 2019, in Google's Lite variants: no squeeze-and-excite, ReLU6, stem and head of one size.
 """
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,8 +16,8 @@ from torch.nn import functional
 from vision_models.weights.checkpoint import load_strictly, load_tensors
 
 FEATURES = 1280  # channels of the backbone's last map
-MAP_CHANNELS = (40, 112, 320, FEATURES)
-_MAPS = (4, 10, 15)  # the blocks after which the first three of them are taken
+_STEM = 32  # channels
+_MAP_STAGES = (2, 4, 6)  # the stages that end at strides 8, 16 and 32
 
 
 class _Stage(NamedTuple):
@@ -36,6 +38,20 @@ _STAGES = (
     _Stage(4, 5, 2, 6, 192),
     _Stage(1, 3, 1, 6, 320),
 )
+
+
+def _stages(width: float, depth: float) -> list[_Stage]:
+    """Scale the table: channels to the nearest multiple of 8 that is not 10 % less, and repeats but the two ends'."""
+    scaled = []
+    for number, stage in enumerate(_STAGES):
+        wanted = stage.channels * width
+        channels = max(8, int(wanted + 4) // 8 * 8)
+        channels += 8 * (channels < 0.9 * wanted)
+        inner = 0 < number < len(_STAGES) - 1
+        scaled.append(
+            stage._replace(channels=channels, blocks=math.ceil(stage.blocks * depth) if inner else stage.blocks)
+        )
+    return scaled
 
 
 class _Convolution(nn.Conv2d):
@@ -70,21 +86,34 @@ class _Block(nn.Module):
         return x + y if self.is_residual else y
 
 
-class EfficientNetLite0(nn.Module):
-    """The backbone, without batch norm: its statistics were folded into the convolutions before training went on."""
+class EfficientNetLite(nn.Module):
+    """The backbone, without batch norm: its statistics were folded into the convolutions before training went on.
+
+    Attributes:
+        map_channels: of the four maps that `maps` returns.
+    """
+
+    width: ClassVar[float]  # multiples of EfficientNet-B0's channels and repeats
+    depth: ClassVar[float]
+    mean: ClassVar[float]  # of what the published weights take for 0..255: (x - mean) * scale
+    scale: ClassVar[float]
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = _Convolution(3, 32, 3, stride=2)
+        self.stem = _Convolution(3, _STEM, 3, stride=2)
         blocks = []
-        channels = 32
-        for stage in _STAGES:
+        channels = _STEM
+        stages = _stages(self.width, self.depth)
+        for stage in stages:
             for number in range(stage.blocks):
                 stride = stage.stride if number == 0 else 1
                 blocks.append(_Block(channels, stage.channels, stage.kernel, stride, stage.expansion))
                 channels = stage.channels
         self.blocks = nn.ModuleList(blocks)
         self.head = _Convolution(channels, FEATURES, 1)
+        ends = list(accumulate(stage.blocks for stage in stages))
+        self._maps = tuple(ends[stage] - 1 for stage in _MAP_STAGES)  # the blocks after which maps are taken
+        self.map_channels = (*(stages[stage].channels for stage in _MAP_STAGES), FEATURES)
 
     @classmethod
     def part_of(cls, weights: Path, prefix: str) -> Self:
@@ -100,19 +129,19 @@ class EfficientNetLite0(nn.Module):
         return network
 
     def maps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Normalised pictures (B, 3, H, W) to maps of `MAP_CHANNELS` channels at strides 8, 16, 32 and 32."""
+        """Normalised images (B, 3, H, W) to maps of `map_channels` channels at strides 8, 16, 32 and 32."""
         x = functional.relu6(self.stem(x))
         kept = []
         for number, block in enumerate(self.blocks):
             x = block(x)
-            if number in _MAPS:
+            if number in self._maps:
                 kept.append(x)
         finest, middle, coarsest = kept
         return finest, middle, coarsest, functional.relu6(self.head(coarsest))
 
-    def trunk(self, pictures: Tensor, depth: int) -> Tensor:
-        """Run the stem and the first `depth` blocks on (B, 3, H, W) uint8 pictures."""
-        x = (pictures.float() - 127) / 128
+    def trunk(self, images: Tensor, depth: int) -> Tensor:
+        """Run the stem and the first `depth` blocks on (B, 3, H, W) uint8 images."""
+        x = (images.float() - self.mean) * self.scale
         x = functional.relu6(self.stem(x))
         for block in self.blocks[:depth]:
             x = block(x)
@@ -124,6 +153,20 @@ class EfficientNetLite0(nn.Module):
             x = block(x)
         return functional.relu6(self.head(x)).mean(dim=(2, 3))
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) uint8 to (B, 1280)."""
-        return self.tail(self.trunk(pictures, 0), 0)
+        return self.tail(self.trunk(images, 0), 0)
+
+
+class EfficientNetLite0(EfficientNetLite):
+    """The smallest one: 3.4 million parameters."""
+
+    width, depth = 1.0, 1.0
+    mean, scale = 127.0, 1 / 128
+
+
+class EfficientNetLite3(EfficientNetLite):
+    """6.9 million parameters."""
+
+    width, depth = 1.2, 1.4
+    mean, scale = 130.0, 0.012667

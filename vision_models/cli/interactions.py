@@ -76,11 +76,11 @@ def label(
 
 @one_line_errors
 def convert_nanodet(
-    param: Annotated[Path, typer.Argument(help="nanodet-plus-m_416.param", exists=True)],
+    param: Annotated[Path, typer.Argument(help="nanodet-plus-m_416.param, or of m-1.5x", exists=True)],
     weights: Annotated[Path, typer.Argument(help="nanodet-plus-m_416.bin", exists=True)],
     output: ConvertedOption,
 ) -> None:
-    """The teacher of `label` and `train`, from ncnn's files of github.com/Deepdive543443/ncnn-android-nanodet."""
+    """A teacher for `label` and `train`, from ncnn's files of github.com/Deepdive543443/ncnn-android-nanodet."""
     from vision_models.interactions.training.convert import nanodet
 
     typer.echo(f"Wrote {nanodet(param, weights, output)}")

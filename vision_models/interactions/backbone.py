@@ -10,15 +10,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vision_models.backbones.efficientnet import MAP_CHANNELS, EfficientNetLite0
+from vision_models.backbones.efficientnet import EfficientNetLite0
 
-STAGES = ((116, 4), (232, 8), (464, 4))  # channels and blocks at strides 8, 16 and 32
-CHANNELS = 96  # inside the pyramid
+Width = Literal["m", "m-1.5x"]  # NanoDet-Plus's own names
+
+BLOCKS = (4, 8, 4)  # at strides 8, 16 and 32
+STAGES: dict[Width, tuple[int, ...]] = {"m": (116, 232, 464), "m-1.5x": (176, 352, 704)}  # their channels
+CHANNELS: dict[Width, int] = {"m": 96, "m-1.5x": 128}  # inside the pyramid
 OUT_CHANNELS = 128  # of every level that it returns
 LEVELS = ("p3", "p4", "p5", "p6")  # strides 8, 16, 32, 64
 SCENE, SCENE_STRIDE = "scene", 32  # the map that tells what people do, which needs no detail
@@ -68,13 +72,13 @@ class ShuffleBlock(nn.Module):
 
 
 class ShuffleNetV2(nn.Module):
-    """Pictures (B, 3, H, W) to three maps of 116, 232 and 464 channels at strides 8, 16 and 32."""
+    """Images (B, 3, H, W) to three maps of `channels` at strides 8, 16 and 32."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
         self.stem = _conv(3, 24, 3, 2)
         stages, inputs = [], 24
-        for outputs, blocks in STAGES:
+        for outputs, blocks in zip(channels, BLOCKS, strict=True):
             stages.append(
                 nn.Sequential(
                     ShuffleBlock(inputs, outputs, 2), *(ShuffleBlock(outputs, outputs, 1) for _ in range(blocks - 1))
@@ -125,18 +129,18 @@ class SeparableConv(nn.Module):
 
 
 class GhostPAN(nn.Module):
-    """Three maps to four levels of 96 channels at strides 8 to 64: top-down, then bottom-up."""
+    """Three maps of `inputs` channels to four levels of `channels` at strides 8 to 64: top-down, then bottom-up."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: Sequence[int], channels: int) -> None:
         super().__init__()
-        self.reduce = nn.ModuleList(_conv(channels, CHANNELS) for channels, _ in STAGES)
-        self.top_down = nn.ModuleList(GhostBlock(2 * CHANNELS, CHANNELS) for _ in range(2))  # strides 16, 8
-        self.down = nn.ModuleList(SeparableConv(CHANNELS, 2) for _ in range(2))  # strides 16, 32
-        self.bottom_up = nn.ModuleList(GhostBlock(2 * CHANNELS, CHANNELS) for _ in range(2))
-        self.extra_in, self.extra_out = SeparableConv(CHANNELS, 2), SeparableConv(CHANNELS, 2)
+        self.reduce = nn.ModuleList(_conv(one, channels) for one in inputs)
+        self.top_down = nn.ModuleList(GhostBlock(2 * channels, channels) for _ in range(2))  # strides 16, 8
+        self.down = nn.ModuleList(SeparableConv(channels, 2) for _ in range(2))  # strides 16, 32
+        self.bottom_up = nn.ModuleList(GhostBlock(2 * channels, channels) for _ in range(2))
+        self.extra_in, self.extra_out = SeparableConv(channels, 2), SeparableConv(channels, 2)
 
     def forward(self, maps: Sequence[Tensor], more: Sequence[Tensor] | None = None) -> list[Tensor]:
-        """Return the four levels. Three more maps of 96 channels can be added to those that come in."""
+        """Return the four levels. Three more maps of as many channels can be added to those that come in."""
         inputs = [reduce(x) for reduce, x in zip(self.reduce, maps, strict=True)]
         if more is not None:
             inputs = [x + other for x, other in zip(inputs, more, strict=True)]
@@ -161,14 +165,15 @@ class CompactPyramid(nn.Module):
 
     out_channels = OUT_CHANNELS
 
-    def __init__(self) -> None:
+    def __init__(self, width: Width = "m") -> None:
         super().__init__()
-        self.body, self.neck = ShuffleNetV2(), GhostPAN()
-        self.towers = nn.ModuleList(nn.Sequential(SeparableConv(CHANNELS), SeparableConv(CHANNELS)) for _ in LEVELS)
-        self.outputs = nn.ModuleList(_conv(CHANNELS, OUT_CHANNELS) for _ in LEVELS)
+        channels = CHANNELS[width]
+        self.body, self.neck = ShuffleNetV2(STAGES[width]), GhostPAN(STAGES[width], channels)
+        self.towers = nn.ModuleList(nn.Sequential(SeparableConv(channels), SeparableConv(channels)) for _ in LEVELS)
+        self.outputs = nn.ModuleList(_conv(channels, OUT_CHANNELS) for _ in LEVELS)
 
     def towers_of(self, x: Tensor, more: Sequence[Tensor] | None = None) -> list[Tensor]:
-        """Return the four levels before the last convolution, 96 channels each."""
+        """Return the four levels before the last convolution."""
         return [tower(level) for tower, level in zip(self.towers, self.neck(self.body(x), more), strict=True)]
 
     def forward(self, x: Tensor, more: Sequence[Tensor] | None = None) -> OrderedDict[str, Tensor]:
@@ -179,7 +184,7 @@ class CompactPyramid(nn.Module):
         )
 
     def in_nanodet_order(self) -> Iterator[tuple[str, nn.Conv2d]]:
-        """Name each convolution as NanoDet-Plus-m's ncnn file does."""
+        """Name each convolution as NanoDet-Plus's ncnn files do."""
         number, depthwise = 1, 161
         yield "convrelu_0", self.body.stem
         for block in self.body.stages.modules():
@@ -222,7 +227,7 @@ class CompactBackbone(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.pyramid, self.scene = CompactPyramid(), EfficientNetLite0()
-        self.joints = nn.ModuleList(_conv(channels, CHANNELS) for channels in MAP_CHANNELS[:-1])
+        self.joints = nn.ModuleList(_conv(channels, CHANNELS["m"]) for channels in self.scene.map_channels[:-1])
         for joint in convolutions(self.joints):
             for weight in joint.parameters():
                 nn.init.zeros_(weight)  # the pyramid begins as the detector that it comes from

@@ -22,7 +22,7 @@ from vision_models.interactions.training.subjects import TOPICS
 from vision_models.interactions.vocabulary import OBJECTS, VERB_NAMES
 from vision_models.weights.checkpoint import save_tensors
 
-_HALF = 0x01306B47  # ncnn's mark of weights in half floats; 0 marks floats
+_TYPES = {0: "<f4", 0x01306B47: "<f2", 0x000D4B38: "i1"}  # by ncnn's mark of how weights are kept
 _CONVOLUTIONS = {"Convolution", "ConvolutionDepthWise"}
 Pair = tuple[list[float], list[float], str]  # boxes of a person and an object, xyxy, and the object's class
 
@@ -30,12 +30,12 @@ Pair = tuple[list[float], list[float], str]  # boxes of a person and an object, 
 def nanodet(param: Path, weights: Path, out: Path) -> Path:
     """Convert a detector from ncnn's files to the .npz that `Teacher` reads.
 
-    The files `nanodet-plus-m_416.param` and `.bin` are published in github.com/Deepdive543443/ncnn-android-nanodet,
-    converted there from github.com/RangiLyu/nanodet (Apache-2.0).
+    The files `nanodet-plus-m_416.param` and `.bin`, and `nanodet-plus-m-1.5x_416_int8.param` and `.bin`, are published
+    in github.com/Deepdive543443/ncnn-android-nanodet, converted there from github.com/RangiLyu/nanodet (Apache-2.0).
 
     Args:
         param: ncnn's description of the layers.
-        weights: ncnn's weights, floats or half floats.
+        weights: ncnn's weights, floats, half floats, or bytes with a scale for each output.
         out: ends in .npz.
 
     Returns:
@@ -52,16 +52,24 @@ def nanodet(param: Path, weights: Path, out: Path) -> Path:
         settings = dict(word.split("=", 1) for word in rest if "=" in word)
         outputs, size, kernel = (int(settings[key]) for key in ("0", "6", "1"))
         mark = int.from_bytes(content[place : place + 4], "little")
-        if mark not in {0, _HALF}:
-            raise DataError(f"{weights.name} holds quantised weights, or belongs to another file than {param.name}.")
-        width = 2 if mark else 4
-        start, place = place + 4, place + 4 + -(-size * width // 4) * 4
-        flat = np.frombuffer(content[start : start + size * width], np.float16 if mark else np.float32)
-        bias = np.frombuffer(content[place : place + 4 * outputs], np.float32)
-        place += 4 * outputs
-        if len(flat) < size or len(bias) < outputs:
+        if mark not in _TYPES:
+            raise DataError(f"{weights.name} holds weights of another kind than {param.name}. Download both again.")
+        kept = np.dtype(_TYPES[mark])
+        start, place = place + 4, place + 4 + -(-size * kept.itemsize // 4) * 4
+        flat = np.frombuffer(content[start : start + size * kept.itemsize], kept)
+        quantised = int(
+            settings.get("8", "0")
+        )  # then scales follow, of the weights, the input, and over 100 the output
+        scales = outputs if quantised else 0
+        floats = np.frombuffer(content[place : place + 4 * (outputs + scales)], "<f4")
+        place += 4 * (outputs + scales + (quantised > 0) + (quantised > 100))
+        if len(flat) < size or len(floats) < outputs + scales:
             raise DataError(f"{weights.name} ends too early for {param.name}. Download both again.")
-        arrays[f"{name}.weight"] = flat.astype(np.float32).reshape(outputs, -1, kernel, kernel)
+        bias, scale = floats[:outputs], floats[outputs:]
+        flat = flat.astype(np.float32)
+        if kept.itemsize == 1:
+            flat = flat / scale.repeat(size // outputs)
+        arrays[f"{name}.weight"] = flat.reshape(outputs, -1, kernel, kernel)
         arrays[f"{name}.bias"] = bias.copy()
     if place != len(content) or not arrays:
         raise DataError(f"{weights.name} and {param.name} do not belong together. Download both again.")

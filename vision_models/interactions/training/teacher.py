@@ -1,4 +1,4 @@
-"""NanoDet-Plus-m 416 as a teacher: it labels photos with objects, and its weights are where the compact pyramid begins.
+"""NanoDet-Plus as a teacher: it labels photos with objects, and its weights are where the compact pyramid begins.
 
 RangiLyu, "NanoDet-Plus", 2021 (Apache-2.0). Its weights are read from a .npz whose arrays are named like the layers of
 the published ncnn file, `<layer>.weight` and `<layer>.bias`.
@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
 from vision_models.errors import DataError
-from vision_models.interactions.backbone import CHANNELS, LEVELS, CompactPyramid, convolutions
+from vision_models.interactions.backbone import CHANNELS, LEVELS, STAGES, CompactPyramid, Width, convolutions
 
 SIDE = 416  # pixels of its input
 MEAN_BGR, STD_BGR = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
 CLASSES, BINS = 80, 8  # bins of each distance, in strides
+FIRST = "convrelu_1"  # a layer whose size tells the width
 DENSE = (77, 80, 83, 86)  # numbers of the last convolutions, strides 8 to 64
 
 
@@ -34,17 +35,17 @@ class Teacher(nn.Module):
             DataError: for a file that does not hold them.
         """
         super().__init__()
-        self.pyramid = CompactPyramid()
-        self.dense = nn.ModuleList(nn.Conv2d(CHANNELS, CLASSES + 4 * BINS, 1) for _ in LEVELS)
-        last = zip((f"conv_{number}" for number in DENSE), convolutions(self.dense), strict=True)
-        named = [*self.pyramid.in_nanodet_order(), *last]
         try:
             with np.load(weights, allow_pickle=False) as stored:
-                for name, convolution in named:
+                self.width: Width = "m" if len(stored[f"{FIRST}.bias"]) == STAGES["m"][0] // 2 else "m-1.5x"
+                self.pyramid = CompactPyramid(self.width)
+                self.dense = nn.ModuleList(nn.Conv2d(CHANNELS[self.width], CLASSES + 4 * BINS, 1) for _ in LEVELS)
+                last = zip((f"conv_{number}" for number in DENSE), convolutions(self.dense), strict=True)
+                for name, convolution in (*self.pyramid.in_nanodet_order(), *last):
                     for part, tensor in convolution.named_parameters():
-                        tensor.data.copy_(torch.from_numpy(stored[f"{name}.{part}"]))
-        except (KeyError, RuntimeError, OSError) as error:
-            raise DataError(f"{weights} does not hold the weights of NanoDet-Plus-m 416: {error}") from error
+                        tensor.data.copy_(torch.from_numpy(stored[f"{name}.{part}"]).view_as(tensor))
+        except (KeyError, RuntimeError, OSError, ValueError) as error:
+            raise DataError(f"{weights} does not hold the weights of NanoDet-Plus-m or m-1.5x: {error}") from error
         self.eval().requires_grad_(requires_grad=False)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
