@@ -52,7 +52,8 @@ def nanodet(param: Path, weights: Path, out: Path) -> Path:
         settings = dict(word.split("=", 1) for word in rest if "=" in word)
         outputs, size, kernel = (int(settings[key]) for key in ("0", "6", "1"))
         mark = int.from_bytes(content[place : place + 4], "little")
-        if mark not in _TYPES:
+        quantised = int(settings.get("8", "0"))  # then scales follow: of weights and input, over 100 of the output
+        if mark not in _TYPES or (_TYPES[mark] == "i1" and not quantised):
             raise DataError(f"{weights.name} holds weights of another kind than {param.name}. Download both again.")
         kept = np.dtype(_TYPES[mark])
         start, place = place + 4, place + 4 + -(-size * kept.itemsize // 4) * 4
