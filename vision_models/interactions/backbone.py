@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vision_models.backbones.efficientnet import EfficientNetLite0
+from vision_models.interactions.vocabulary import OBJECTS
 
 Width = Literal["m", "m-1.5x"]  # NanoDet-Plus's own names
 
@@ -24,6 +25,7 @@ BLOCKS = (4, 8, 4)  # at strides 8, 16 and 32
 STAGES: dict[Width, tuple[int, ...]] = {"m": (116, 232, 464), "m-1.5x": (176, 352, 704)}  # their channels
 CHANNELS: dict[Width, int] = {"m": 96, "m-1.5x": 128}  # inside the pyramid
 OUT_CHANNELS = 128  # of every level that it returns
+BINS = 8  # of each distance that NanoDet-Plus tells, in strides
 LEVELS = ("p3", "p4", "p5", "p6")  # strides 8, 16, 32, 64
 SCENE, SCENE_STRIDE = "scene", 32  # the map that tells what people do, which needs no detail
 SLOPE = 0.1  # of the leaky ReLU
@@ -163,14 +165,12 @@ class CompactPyramid(nn.Module):
     NanoDet-Plus these are the dense heads; here the proposals and all three branches look at what they return.
     """
 
-    out_channels = OUT_CHANNELS
-
-    def __init__(self, width: Width = "m") -> None:
+    def __init__(self, width: Width = "m", out_channels: int = OUT_CHANNELS) -> None:
         super().__init__()
-        channels = CHANNELS[width]
+        channels, self.out_channels = CHANNELS[width], out_channels
         self.body, self.neck = ShuffleNetV2(STAGES[width]), GhostPAN(STAGES[width], channels)
         self.towers = nn.ModuleList(nn.Sequential(SeparableConv(channels), SeparableConv(channels)) for _ in LEVELS)
-        self.outputs = nn.ModuleList(_conv(channels, OUT_CHANNELS) for _ in LEVELS)
+        self.outputs = nn.ModuleList(_conv(channels, out_channels) for _ in LEVELS)
 
     def towers_of(self, x: Tensor, more: Sequence[Tensor] | None = None) -> list[Tensor]:
         """Return the four levels before the last convolution."""
@@ -213,6 +213,32 @@ class CompactPyramid(nn.Module):
         for one, other, conv in zip(spatial, mix, separable, strict=True):
             yield f"convdwrelu_{one}", conv.spatial
             yield f"convrelu_{other}", conv.mix
+
+
+class NanoDet(nn.Module):
+    """NanoDet-Plus: normalised RGB images (B, 3, H, W), sides multiples of 64, to what there may be at every place."""
+
+    def __init__(self, width: Width) -> None:
+        super().__init__()
+        self.width = width
+        self.pyramid = CompactPyramid(width, len(OBJECTS) + 4 * BINS)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return probabilities (B, N, 80) and boxes (B, N, 4), xyxy in pixels of the images."""
+        scores, boxes = [], []
+        for level in self.pyramid(images).values():
+            stride = images.shape[-1] / level.shape[-1]
+            grid_y, grid_x = torch.meshgrid(
+                *(torch.arange(n, device=level.device) * stride for n in level.shape[-2:]), indexing="ij"
+            )
+            predicted = level.flatten(2).transpose(1, 2)  # (B, N, 112)
+            scores.append(predicted[..., : len(OBJECTS)].sigmoid())
+            distances = predicted[..., len(OBJECTS) :].unflatten(-1, (4, BINS)).softmax(-1)
+            distances = distances @ torch.arange(BINS, dtype=level.dtype, device=level.device) * stride  # (B, N, 4)
+            x, y = grid_x.flatten(), grid_y.flatten()
+            left, top, right, bottom = distances.unbind(-1)
+            boxes.append(torch.stack([x - left, y - top, x + right, y + bottom], dim=-1))
+        return torch.cat(scores, dim=1), torch.cat(boxes, dim=1)
 
 
 class CompactBackbone(nn.Module):

@@ -8,8 +8,8 @@ from torch import Tensor
 from vision_models.backbones.efficientnet import EfficientNetLite0
 from vision_models.interactions.backbone import CompactBackbone, convolutions
 from vision_models.interactions.network import MEAN, STD, InteractNet
-from vision_models.interactions.training.teacher import CLASSES, Teacher
-from vision_models.interactions.vocabulary import COCO_IDS
+from vision_models.interactions.training.teacher import Teacher
+from vision_models.interactions.vocabulary import COCO_IDS, OBJECTS
 
 CLASS_LOGIT, CLASS_SPREAD = -5.0, 4.0  # typical class logit of the teacher, and what its spread is divided by
 HEADROOM = 3.0  # keeps what is passed on above zero, where a ReLU lets it through
@@ -26,36 +26,36 @@ def begin_with(network: InteractNet, teacher: Teacher, scene: EfficientNetLite0)
     if not isinstance(network.backbone, CompactBackbone):
         raise TypeError("only the compact backbone can begin with these")
     pyramid, trunk = network.backbone.pyramid, network.backbone.scene
-    pyramid.load_state_dict(teacher.pyramid.state_dict())
+    known = {name: tensor for name, tensor in teacher.pyramid.state_dict().items() if not name.startswith("outputs.")}
+    pyramid.load_state_dict(pyramid.state_dict() | known)
     trunk.load_state_dict(scene.state_dict())
+    classes = len(OBJECTS)
     head, predictor = network.heads.box_head, network.heads.box_predictor
     bins, middle = network.config.pooled, network.config.pooled // 2
     with torch.no_grad():
         weight, bias = trunk.stem.parameters()  # for pictures in 0..255, less 127, by 128
         bias.add_((weight.sum(dim=(2, 3)) * (torch.tensor(MEAN) * 255 - 127) / 128).sum(dim=1))
         weight.mul_((torch.tensor(STD) * 255 / 128)[:, None, None])
-        stem = pyramid.body.stem
-        stem.weight.copy_(stem.weight.flip(1))  # the teacher reads BGR
-        for output, dense in zip(convolutions(pyramid.outputs), convolutions(teacher.dense), strict=True):
-            known = len(dense.weight)
+        for output, dense in zip(convolutions(pyramid.outputs), teacher.dense.values(), strict=True):
+            told = len(dense.weight)
             for ours, theirs in zip(output.parameters(), dense.parameters(), strict=True):  # weight, bias
-                ours[:known] = theirs
-                ours[:CLASSES] /= CLASS_SPREAD
-            list(output.parameters())[1][:CLASSES] -= CLASS_LOGIT / CLASS_SPREAD
+                ours[:told] = theirs
+                ours[:classes] /= CLASS_SPREAD
+            list(output.parameters())[1][:classes] -= CLASS_LOGIT / CLASS_SPREAD
         first, second = head.fc6, head.fc7
-        units = torch.arange(CLASSES)
-        first.weight[:CLASSES] = 0
+        units = torch.arange(classes)
+        first.weight[:classes] = 0
         regions = first.weight.view(len(first.weight), -1, bins, bins)
         regions[units, units, middle - 1 : middle + 2, middle - 1 : middle + 2] = 1 / 9
-        first.bias[:CLASSES] = HEADROOM
-        second.weight[:CLASSES] = 0
+        first.bias[:classes] = HEADROOM
+        second.weight[:classes] = 0
         second.weight[units, units] = 1
-        second.bias[:CLASSES] = 0
-        predictor.cls_score.weight[1:, :CLASSES] = torch.eye(CLASSES) * CLASS_SPREAD
+        second.bias[:classes] = 0
+        predictor.cls_score.weight[1:, :classes] = torch.eye(classes) * CLASS_SPREAD
         predictor.cls_score.bias[1:] = CLASS_LOGIT - CLASS_SPREAD * HEADROOM
-        predictor.cls_score.weight[0, :CLASSES] = 0
+        predictor.cls_score.weight[0, :classes] = 0
         predictor.cls_score.bias[0] = 0
-        predictor.cls_score.weight[:, CLASSES:] *= 0.1
+        predictor.cls_score.weight[:, classes:] *= 0.1
 
 
 def load_torchvision_detector(network: InteractNet, state: dict[str, Tensor]) -> None:

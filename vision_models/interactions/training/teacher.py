@@ -12,21 +12,20 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torchvision.ops import batched_nms
 
 from vision_models.errors import DataError
-from vision_models.interactions.backbone import CHANNELS, LEVELS, STAGES, CompactPyramid, Width, convolutions
+from vision_models.interactions.backbone import STAGES, NanoDet, convolutions
+from vision_models.interactions.network import MEAN, STD
 
 SIDE = 416  # pixels of its input
-MEAN_BGR, STD_BGR = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
-CLASSES, BINS = 80, 8  # bins of each distance, in strides
 FIRST = "convrelu_1"  # a layer whose size tells the width
 DENSE = (77, 80, 83, 86)  # numbers of the last convolutions, strides 8 to 64
 
 
-class Teacher(nn.Module):
-    """The whole detector."""
+class Teacher(NanoDet):
+    """The whole detector, with its weights."""
 
     def __init__(self, weights: Path) -> None:
         """Read its weights.
@@ -34,36 +33,22 @@ class Teacher(nn.Module):
         Raises:
             DataError: for a file that does not hold them.
         """
-        super().__init__()
         try:
             with np.load(weights, allow_pickle=False) as stored:
-                self.width: Width = "m" if len(stored[f"{FIRST}.bias"]) == STAGES["m"][0] // 2 else "m-1.5x"
-                self.pyramid = CompactPyramid(self.width)
-                self.dense = nn.ModuleList(nn.Conv2d(CHANNELS[self.width], CLASSES + 4 * BINS, 1) for _ in LEVELS)
-                last = zip((f"conv_{number}" for number in DENSE), convolutions(self.dense), strict=True)
-                for name, convolution in (*self.pyramid.in_nanodet_order(), *last):
+                super().__init__("m" if len(stored[f"{FIRST}.bias"]) == STAGES["m"][0] // 2 else "m-1.5x")
+                for name, convolution in (*self.pyramid.in_nanodet_order(), *self.dense.items()):
                     for part, tensor in convolution.named_parameters():
                         tensor.data.copy_(torch.from_numpy(stored[f"{name}.{part}"]).view_as(tensor))
         except (KeyError, RuntimeError, OSError, ValueError) as error:
             raise DataError(f"{weights} does not hold the weights of NanoDet-Plus-m or m-1.5x: {error}") from error
+        stem = self.pyramid.body.stem.weight
+        stem.data = stem.data.flip(1)  # the published weights read BGR
         self.eval().requires_grad_(requires_grad=False)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Return probabilities (B, N, 80) and boxes (B, N, 4) in pixels of normalised BGR pictures (B, 3, H, W)."""
-        scores, boxes = [], []
-        for level, dense in zip(self.pyramid.towers_of(pictures), self.dense, strict=True):
-            stride = pictures.shape[-1] / level.shape[-1]
-            grid_y, grid_x = torch.meshgrid(
-                *(torch.arange(n, device=level.device) * stride for n in level.shape[-2:]), indexing="ij"
-            )
-            predicted = dense(level).flatten(2).transpose(1, 2)  # (B, N, 112)
-            scores.append(predicted[..., :CLASSES].sigmoid())
-            distances = predicted[..., CLASSES:].unflatten(-1, (4, BINS)).softmax(-1)
-            distances = distances @ torch.arange(BINS, dtype=level.dtype, device=level.device) * stride  # (B, N, 4)
-            x, y = grid_x.flatten(), grid_y.flatten()
-            left, top, right, bottom = distances.unbind(-1)
-            boxes.append(torch.stack([x - left, y - top, x + right, y + bottom], dim=-1))
-        return torch.cat(scores, dim=1), torch.cat(boxes, dim=1)
+    @property
+    def dense(self) -> dict[str, nn.Conv2d]:
+        """The last convolutions by their names in the published file, strides 8 to 64."""
+        return dict(zip((f"conv_{number}" for number in DENSE), convolutions(self.pyramid.outputs), strict=True))
 
     @torch.inference_mode()
     def label(
@@ -76,7 +61,7 @@ class Teacher(nn.Module):
             scale = SIDE / max(picture.shape[:2])
             width, height = (max(round(n * scale), 1) for n in picture.shape[1::-1])
             resized = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
-            canvas[:height, :width] = (resized[..., ::-1].astype(np.float32) - MEAN_BGR) / STD_BGR
+            canvas[:height, :width] = (resized.astype(np.float32) / 255 - MEAN) / STD
             scales.append(scale)
         probabilities, boxes = self(torch.from_numpy(batch).permute(0, 3, 1, 2))
         found = []
