@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,11 +11,15 @@ import skimage.data
 from typer.testing import CliRunner
 
 from vision_models.cli.app import app
+from vision_models.errors import DataError
 from vision_models.interactions.evaluation import bench as bench_module
 from vision_models.interactions.evaluation.hico_metrics import RECALLS_11, FoundPairs, TruePairs, evaluate_hico
 from vision_models.interactions.evaluation.metrics import average_precision
-from vision_models.interactions.evaluation.vcoco import read_ground_truth
-from vision_models.interactions.evaluation.vcoco_metrics import FoundPeople, evaluate_vcoco
+from vision_models.interactions.evaluation.pair_recall import PairRecall, pair_recall
+from vision_models.interactions.evaluation.vcoco import read_ground_truth, read_photo_index
+from vision_models.interactions.evaluation.vcoco_metrics import FoundPeople, TruePeople, evaluate_vcoco
+from vision_models.interactions.ranking import Interaction
+from vision_models.interactions.result import Interactions
 from vision_models.interactions.vocabulary import ACTIONS, COCO_IDS, OBJECTS, VERB_NAMES, VERBS
 
 RIDE, RIDDEN = VERB_NAMES.index("ride"), ACTIONS.index(("ride", "instr"))
@@ -95,6 +100,54 @@ def test_agents_and_roles_are_measured_on_vcoco_photos(tmp_path: Path) -> None:
     assert "Target choice on V-COCO val" in said
     assert "### V-COCO val, 1 photos" in said
     assert "| all factors |" in said
+
+
+def photo_index(folder: Path, **changes: object) -> Path:
+    """One photo of a rider, who looks at something out of sight, with its labels in a line."""
+    ride = {"verb": "ride", "role": "instr", "box": [0.25, 0.5, 1, 1]}
+    look = {"verb": "look", "role": "obj", "box": None}
+    rider = {"verbs": ["ride", "look"], "box": [0, 0, 0.5, 1], "roles": [ride, look]}
+    photo = {"coco_id": 7, "split": "val", "width": 128, "height": 100, "persons": [rider]} | changes
+    (folder / "index.jsonl").write_text(json.dumps(photo) + "\n")
+    return folder / "index.jsonl"
+
+
+def test_an_index_of_photos_is_measured_with_its_pairs(tmp_path: Path) -> None:
+    write_astronaut(tmp_path / "photos" / "COCO_000000000007.jpg")
+    said = evaluate("--index", photo_index(tmp_path), "--photos", tmp_path / "photos", "--limit", 5)
+    assert "### V-COCO val, 1 photos" in said
+    assert "Of 1 annotated pairs, 0.0% have both boxes found" in said
+    assert "| ride, instr | " in said
+
+
+def test_an_index_gives_boxes_in_pixels_and_leaves_out_who_has_none(tmp_path: Path) -> None:
+    (people,) = read_photo_index(photo_index(tmp_path), "val").values()
+    assert people.people.tolist() == [[0, 0, 63, 99]]
+    assert people.roles[0, RIDDEN].tolist() == [32, 50, 127, 99]
+    assert np.isnan(people.roles[0]).all(axis=1).sum() == len(ACTIONS) - 1
+    assert people.verbs[0, RIDE] == 1
+    assert read_photo_index(tmp_path / "index.jsonl", "train") == {}
+    nobody_knows: dict[str, object] = {"verbs": [], "box": None, "roles": []}
+    assert read_photo_index(photo_index(tmp_path, persons=[nobody_knows]), "val") == {}
+    with pytest.raises(DataError, match=r"index\.jsonl is no index"):
+        read_photo_index(photo_index(tmp_path, persons=None), "val")
+
+
+def test_a_pair_counts_once_among_the_ten_best() -> None:
+    people = np.array([[0.0, 0, 99, 99]])
+    roles = np.full((1, len(ACTIONS), 4), np.nan)
+    roles[0, RIDDEN] = [50, 50, 149, 149]
+    truth = TruePeople(people, np.ones(1, np.bool_), np.zeros((1, 26), np.int64), roles)
+    boxes = np.array([[0, 0, 99, 99], [50, 50, 149, 149], [50, 50, 145, 149]], np.float32)
+    factors = SimpleNamespace(people=np.array([0]))
+
+    def found(*objects: int) -> Interactions:
+        said = tuple(Interaction(0, "ride", "instr", one, 0.5, 1, 1, 1, 1, 1) for one in objects)
+        names = ("person", "horse", "horse")
+        return Interactions(200, 200, boxes, names, np.ones(3, np.float32), said, factors)  # type: ignore[arg-type]
+
+    assert pair_recall([truth], [found(2, 1)]) == PairRecall(1, 1, 1)
+    assert pair_recall([truth], [found(*[0] * 10, 1)]) == PairRecall(1, 1, 0)
 
 
 def test_pairs_are_measured_on_hico_photos_in_both_settings(tmp_path: Path) -> None:

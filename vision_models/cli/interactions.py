@@ -159,6 +159,10 @@ def evaluate(
     ] = None,
     photos: Annotated[Path | None, typer.Option(help="V-COCO's photos, for AP_agent and AP_role.", exists=True)] = None,
     instances: Annotated[Path | None, typer.Option(help="COCO's annotations of these photos.", exists=True)] = None,
+    index: Annotated[
+        Path | None, typer.Option(help="Index of V-COCO's photos with their labels, .jsonl, instead of --vcoco.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many photos of the index.")] = None,
     hico: Annotated[Path | None, typer.Option(help="Folder of HICO-DET's annotations.", exists=True)] = None,
     hico_photos: Annotated[Path | None, typer.Option(help="HICO-DET's test photos.", exists=True)] = None,
     weights: WeightsOption = None,
@@ -169,12 +173,14 @@ def evaluate(
     from vision_models.interactions.evaluation import evaluate as measures
     from vision_models.interactions.training.subjects import TOPICS, read_verb_map
 
-    need_one_of("--data", "--vcoco", "--hico", given=bool(data or vcoco or hico))
+    need_one_of("--data", "--vcoco", "--index", "--hico", given=bool(data or vcoco or index or hico))
     predictor = InteractionPredictor.from_pretrained(weights, device=device)
     if vcoco:
         typer.echo(measures.evaluate_target_choice(vcoco, predictor, instances))
     if vcoco and photos:
         typer.echo(measures.evaluate_vcoco_photos(vcoco, photos, predictor, instances=instances))
+    if index and photos:
+        typer.echo(measures.evaluate_photo_index(index, photos, predictor, limit=limit))
     if hico and hico_photos:
         typer.echo(measures.evaluate_hico_photos(hico, hico_photos, predictor))
     topics = read_verb_map(verb_map) if verb_map else TOPICS

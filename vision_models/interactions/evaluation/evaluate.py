@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,14 +16,15 @@ from vision_models.errors import DataError, PhotoError
 from vision_models.interactions.boxes import iou
 from vision_models.interactions.evaluation.hico_metrics import FoundPairs, TruePairs, evaluate_hico
 from vision_models.interactions.evaluation.metrics import FoundObjects, TrueObjects, evaluate_boxes
+from vision_models.interactions.evaluation.pair_recall import PairRecall, pair_recall
 from vision_models.interactions.evaluation.target_choice import target_choice
-from vision_models.interactions.evaluation.vcoco import read_ground_truth, read_vcoco
-from vision_models.interactions.evaluation.vcoco_metrics import FoundPeople, evaluate_vcoco
+from vision_models.interactions.evaluation.vcoco import read_ground_truth, read_photo_index, read_vcoco
+from vision_models.interactions.evaluation.vcoco_metrics import VCOCO, FoundPeople, TruePeople, evaluate_vcoco
 from vision_models.interactions.predictor import InteractionPredictor
 from vision_models.interactions.result import Interactions
 from vision_models.interactions.training.data import read_coco128, stanford40_actor
 from vision_models.interactions.training.subjects import COMMON, TOPICS, Doing, Topics
-from vision_models.interactions.vocabulary import OBJECTS, PERSON, VERB_NAMES
+from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, PERSON, VERB_NAMES
 from vision_models.media.photos import read_photo
 
 LOG = logging.getLogger(__name__)
@@ -253,35 +254,76 @@ def evaluate_vcoco_photos(
         DataError: none of the photos is there.
     """
     names = ("{:012d}.jpg", "COCO_train2014_{:012d}.jpg", "COCO_val2014_{:012d}.jpg")
-    truth = []
-    found: dict[str, list[FoundPeople]] = {name: [] for name in ABLATIONS}
-    for number, (photo, people) in enumerate(read_ground_truth(annotations, split, instances).items()):
+    truth = {}
+    for photo, people in read_ground_truth(annotations, split, instances).items():
         path = next((photos / n.format(photo) for n in names if (photos / n.format(photo)).exists()), None)
-        if path is None:
-            continue
-        truth.append(people)
+        if path:
+            truth[path] = people
+    if not truth:
+        raise DataError(f"None of V-COCO's photos is in {photos}. Download COCO's train2014 photos.")
+    return _vcoco_tables(f"V-COCO {split}", truth, predictor)
+
+
+def evaluate_photo_index(
+    index: Path, photos: Path, predictor: InteractionPredictor, *, split: str = "val", limit: int | None = None
+) -> str:
+    """Measure the same on the photos of an index (see `vcoco.read_photo_index`), the first `limit` of those there are.
+
+    Raises:
+        DataError: none of the photos is there.
+    """
+    known = {photos / name: people for name, people in read_photo_index(index, split).items()}
+    truth = dict([(path, people) for path, people in known.items() if path.exists()][:limit])
+    if not truth:
+        raise DataError(f"None of the photos that {index.name} names is in {photos}.")
+    return _vcoco_tables(f"V-COCO {split}", truth, predictor)
+
+
+def _vcoco_tables(title: str, truth: Mapping[Path, TruePeople], predictor: InteractionPredictor) -> str:
+    people = list(truth.values())
+    found: dict[str, list[FoundPeople]] = {name: [] for name in ABLATIONS}
+    recall = PairRecall(0, 0, 0)
+    for number, (path, true) in enumerate(truth.items()):
         here = predictor.detect(read_photo(path))
+        recall += pair_recall([true], [here])
         for name, each in found.items():
             each.append(FoundPeople.of(here.rank_again(**ABLATIONS[name])))
         if number % 500 == 0:
             LOG.info(f"{number:>7} photos of V-COCO")
-    if not truth:
-        raise DataError(f"None of V-COCO's photos is in {photos}. Download COCO's train2014 photos.")
+    measured = {name: evaluate_vcoco(people, each) for name, each in found.items()}
     rows = []
-    for name, each in found.items():
-        r = evaluate_vcoco(truth, each)
+    for name, r in measured.items():
         figures = (r.agent, r.role_1, r.role_1_without_point, r.role_2, r.role_2_without_point)
         rows.append(f"| {name} | " + " | ".join(f"{100 * figure:.1f}" for figure in figures) + " |")
     return "\n".join(
         [
-            f"### V-COCO {split}, {len(truth)} photos",
+            f"### {title}, {len(truth)} photos",
             "",
             "| | AP_agent | AP_role 1 (25) | AP_role 1 (24) | AP_role 2 (25) | AP_role 2 (24) |",
             "| --- | ---: | ---: | ---: | ---: | ---: |",
             *rows,
             "",
+            str(recall),
+            "",
+            "| with all factors | AP_agent | AP_role 1 | AP_role 2 |",
+            "| --- | ---: | ---: | ---: |",
+            *_per_action(measured["all factors"]),
+            "",
         ]
     )
+
+
+def _per_action(measured: VCOCO) -> Iterator[str]:
+    def figures(*values: float) -> str:
+        return " | ".join("–" if np.isnan(value) else f"{100 * value:.1f}" for value in values)
+
+    for row, verb in enumerate(VERB_NAMES):
+        roles = [column for column, action in enumerate(ACTIONS) if action.verb == verb]
+        if not roles:
+            yield f"| {verb} | {figures(measured.agents[row], np.nan, np.nan)} |"
+        for column in roles:
+            parts = measured.agents[row], measured.scenario_1[column], measured.scenario_2[column]
+            yield f"| {verb}, {ACTIONS[column].role} | {figures(*parts)} |"
 
 
 # HICO-DET's verbs that are one of V-COCO's. Its other verbs are out of this model's reach and count as not found.

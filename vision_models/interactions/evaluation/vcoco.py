@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from vision_models.errors import DataError
 from vision_models.interactions.evaluation.vcoco_metrics import TruePeople
-from vision_models.interactions.vocabulary import ACTIONS, COCO_IDS, OBJECTS, PERSON, VERB_NAMES, VERBS
+from vision_models.interactions.vocabulary import ACTIONS, COCO_IDS, OBJECTS, PERSON, VERB_NAMES, VERBS, Action
 
 SPLITS = ("train", "val")
 NOT_VISIBLE = -1  # the person does it, but its target is not visible in the photo
@@ -96,6 +96,51 @@ def read_ground_truth(folder: Path, split: str, instances: Path | None = None) -
     return {
         scene.photo: _ground_truth(scene, known.get(scene.photo, {})) for scene in scenes if instances or scene.complete
     }
+
+
+def read_photo_index(file: Path, split: str) -> dict[str, TruePeople]:
+    """Read an index of V-COCO's photos: the names of those of one split, and their ground truth in pixels.
+
+    A line of the index is a photo in JSON: `coco_id`, `split`, `width`, `height`, and `persons`, each with `verbs`,
+    `box` and `roles` (`verb`, `role`, `box`); boxes are xyxy in shares of the sides, or null. Photos with a person
+    without a box are left out: finding them would be a mistake. People whom V-COCO does not annotate are not known.
+
+    Args:
+        file: ends in .jsonl.
+        split: "train" or "val".
+
+    Returns:
+        `COCO_<number, 12 digits>.jpg` -> ground truth.
+
+    Raises:
+        DataError: for a file of another kind.
+        ValueError: for another split.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"V-COCO is read in splits {' and '.join(SPLITS)}, not {split!r}.")
+    photos = {}
+    try:
+        for line in file.read_text(encoding="utf-8").splitlines():
+            photo = json.loads(line)
+            if photo["split"] == split and all(person["box"] for person in photo["persons"]):
+                photos[f"COCO_{photo['coco_id']:012d}.jpg"] = _people_of(photo)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{file.name} is no index of V-COCO's photos: {error}") from error
+    return photos
+
+
+def _people_of(photo: Mapping[str, Any]) -> TruePeople:
+    people = photo["persons"]
+    sides = np.array([photo["width"], photo["height"]] * 2)
+    verbs = np.zeros((len(people), len(VERB_NAMES)), np.int64)
+    roles = np.full((len(people), len(ACTIONS), 4), np.nan)
+    for row, person in enumerate(people):
+        verbs[row, [VERB_NAMES.index(verb) for verb in person["verbs"]]] = 1
+        for role in person["roles"]:
+            if role["box"]:
+                roles[row, ACTIONS.index(Action(role["verb"], role["role"]))] = role["box"] * sides - (0, 0, 1, 1)
+    boxes = np.array([person["box"] for person in people]).reshape(-1, 4) * sides - (0, 0, 1, 1)
+    return TruePeople(boxes, np.ones(len(people), np.bool_), verbs, roles)
 
 
 Thing = tuple[NDArray[np.float64], int]  # box xyxy, index into OBJECTS
