@@ -16,6 +16,7 @@ TABLE_ROWS = 60
 CANDIDATES = 5
 PRODUCT = ("Person found", "Object found", "Action", "Place")  # as in the paper
 SHARES = ("Person found", "Action", "Target", "Object found", "Place")
+JOINT = ("Person found", "Does it with this", "Object found", "Place")
 TRAINED_ON = """They were trained on photos labelled with an action or a sport (Stanford 40, 100 sports, 22 sports,
 HAR-15, Willow 7, stills of clips), on objects that another detector found, and on the boxes of V-COCO."""
 
@@ -43,14 +44,35 @@ def figure(value: float) -> str:
     return f"{value:.3f}" if value >= 0.0005 else "< 0.001"
 
 
-def factors(one: Interaction, *, relative: bool) -> list[Cell]:
-    """Return the cells below `PRODUCT`, or below `SHARES` if targets count by their share among all candidates."""
-    person, action = figure(one.person_score), figure(one.action_score)
-    found = "–" if one.object is None else figure(one.object_score)
-    place, target = (figure(n) if one.role else "–" for n in (one.location_score, one.target_score))
-    return [
-        Cell(text) for text in ([person, action, target, found, place] if relative else [person, found, action, place])
-    ]
+def columns(found: Interactions) -> tuple[str, ...]:
+    """Return what scores are made of: the paper's factors, or what the network has instead."""
+    if found.factors.pairs is not None:
+        return JOINT
+    return SHARES if found.factors.relative else PRODUCT
+
+
+def explanation(found: Interactions) -> str:
+    """Say how `columns` make a score."""
+    return {
+        JOINT: "Score = person × how likely it is that this person does it with this object: judged by the person, "
+        "what the object is and how surely it was found, and where both are.",
+        SHARES: "Score = person × action × target, where target is how likely it is this one among all that it could "
+        "be: by object found × place × how usual such an object is.",
+        PRODUCT: "Score = person × object × action × place.",
+    }[columns(found)]
+
+
+def factors(one: Interaction, heads: Sequence[str]) -> list[Cell]:
+    """Return the cells below `columns`."""
+    values = {
+        "Person found": figure(one.person_score),
+        "Object found": "–" if one.object is None else figure(one.object_score),
+        "Action": figure(one.action_score),
+        "Does it with this": figure(one.action_score),
+        "Place": figure(one.location_score) if one.role else "–",
+        "Target": figure(one.target_score) if one.role else "–",
+    }
+    return [Cell(values[head]) for head in heads]
 
 
 def tags(found: Interactions, doubtful: Collection[str]) -> str:
@@ -69,7 +91,7 @@ def table(found: Interactions, training_photos: Mapping[str, int]) -> str:
     """Return HTML with one row per interaction: score and factors, readable by a screen reader."""
     if not found.interactions:
         return ""
-    called, relative, rows = names(found), found.factors.relative, []
+    called, heads, rows = names(found), columns(found), []
     for one in found.interactions[:TABLE_ROWS]:
         if one.object is None:
             several = len(VERBS[one.verb]) > 1  # of which one may be in view
@@ -79,17 +101,11 @@ def table(found: Interactions, training_photos: Mapping[str, int]) -> str:
             verb, thing = verb_words(one.verb, one.role), called[one.object]
         guess = "" if training_photos.get(one.verb) else "a guess: no sure training photos"
         cells = [Cell(verb, mark=guess), Cell(thing), Cell(figure(one.score), strong=True)]
-        rows.append(Row(str(person_number(found, one.person)), [*cells, *factors(one, relative=relative)]))
-    caption = "Score = person × object × action × place."
-    if relative:
-        caption = (
-            "Score = person × action × target, where target is how likely it is this one among all that it could be: "
-            "by object found × place × how usual such an object is."
-        )
+        rows.append(Row(str(person_number(found, one.person)), [*cells, *factors(one, heads)]))
+    caption = explanation(found)
     if len(found.interactions) > TABLE_ROWS:
         caption += f" The best {TABLE_ROWS} of {len(found.interactions)}; the saved table has them all."
-    heads = ("Person", "Verb", "Object", "Score", *(SHARES if relative else PRODUCT))
-    return render("table", caption=caption, heads=heads, rows=rows)
+    return render("table", caption=caption, heads=("Person", "Verb", "Object", "Score", *heads), rows=rows)
 
 
 def candidates(
@@ -98,17 +114,17 @@ def candidates(
     """Return HTML with the factors of what the object could be, and which box the model takes, if any."""
     column, called = ACTIONS.index(action), names(found)
     ranked = found.candidates(person, *action, location=location, interaction=interaction, most=CANDIDATES)
-    usual, relative = np.exp(found.factors.compatibility[:, column]), found.factors.relative
+    usual, parts = np.exp(found.factors.compatibility[:, column]), columns(found)
     caption = f"What person {person_number(found, person)} could “{verb_words(*action)}”"
     if not ranked:
         return render("status", text=f"{caption}: there is nothing else in this photo.", kind=""), None
     rows = []
     for place, one in enumerate(ranked):
-        cells = [Cell(figure(one.score), strong=True), *factors(one, relative=relative)]
-        if relative:
+        cells = [Cell(figure(one.score), strong=True), *factors(one, parts)]
+        if parts == SHARES:
             cells.append(Cell("–" if one.object is None else figure(float(usual[one.object]))))
         rows.append(Row("not in view" if one.object is None else called[one.object], cells, taken=place == 0))
-    heads = ("Object", "Score", *((*SHARES, "Usual object") if relative else PRODUCT))
+    heads = ("Object", "Score", *parts, *(("Usual object",) if parts == SHARES else ()))
     return render("table", caption=f"{caption}: the best score is taken.", heads=heads, rows=rows), ranked[0].object
 
 

@@ -15,6 +15,7 @@ from vision_models.cli.app import app
 from vision_models.errors import PhotoError, WeightsChecksumError
 from vision_models.interactions.config import WEIGHTS
 from vision_models.interactions.evaluation.bench import crowd_of
+from vision_models.interactions.network import InteractNet
 from vision_models.interactions.vocabulary import VERB_NAMES
 from vision_models.media.photos import read_photo
 from vision_models.weights.checkpoint import sha256_of
@@ -95,6 +96,7 @@ def test_what_is_no_photo_is_refused_with_a_sentence(predictor: InteractionPredi
 
 def test_a_hundred_people_are_looked_at(predictor: InteractionPredictor) -> None:
     network = predictor.network
+    assert isinstance(network, InteractNet)
     with torch.inference_mode():
         features = network.backbone(torch.rand(1, 3, 384, 512))
         crowd = crowd_of(100, (384, 512), torch.device("cpu"))

@@ -357,9 +357,10 @@ def run(*arguments: object) -> str:
 def test_the_command_trains_weights_that_answer(
     photo_sets: Path, teacher: Path, tmp_path: Path, no_vcoco: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(RECIPES, "compact", TINY)
+    monkeypatch.setitem(RECIPES, "two-stage", TINY)
     out = tmp_path / "run"
-    said = run("train", "interactions", "--data", photo_sets, "--out", out, "--teacher", teacher, "--workers", 0)
+    source = ("--size", "two-stage", "--data", photo_sets, "--teacher", teacher)
+    said = run("train", "interactions", *source, "--out", out, "--workers", 0)
     weights = out / "interactions.safetensors"
     assert str(weights) in said
     tensors, config = load_tensors(weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,13 +11,13 @@ import typer
 from vision_models.cli.common import (
     DeviceOption,
     OutOption,
-    Size,
     WeightsOption,
     WorkersOption,
     about,
     need_one_of,
     one_line_errors,
 )
+from vision_models.errors import DataError
 
 TeacherOption = Annotated[
     Path, typer.Option(help="Weights of NanoDet-Plus-m 416 as .npz, see InteractNet's model card.", exists=True)
@@ -119,30 +120,56 @@ def convert_verb_map(output: ConvertedOption) -> None:
     typer.echo(f"Wrote {verb_map(output)}")
 
 
+class Size(StrEnum):
+    """Which network to train."""
+
+    compact = "compact"
+    two_stage = "two-stage"
+    paper = "paper"
+
+
 @one_line_errors
 def train(
-    data: Annotated[Path, typer.Option(help="Folder of photo sets and their labels, see the model card.", exists=True)],
     out: OutOption,
+    index: Annotated[
+        Path | None, typer.Option(help="Compact: index of V-COCO's photos with their labels, .jsonl.", exists=True)
+    ] = None,
+    photos: Annotated[Path | None, typer.Option(help="Compact: folder of these photos.", exists=True)] = None,
+    vcoco: Annotated[Path | None, typer.Option(help="Compact: folder of V-COCO's labels.", exists=True)] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Others: folder of photo sets and their labels.", exists=True)
+    ] = None,
     teacher: Annotated[
-        Path | None, typer.Option(help="NanoDet-Plus-m 416 as .npz, with which the compact size begins.", exists=True)
+        Path | None, typer.Option(help="NanoDet-Plus-m-1.5x (compact) or -m (two-stage) as .npz.", exists=True)
     ] = None,
     scene: Annotated[
-        Path | None, typer.Option(help="Encoder of the GIF model, with which the scene begins; the bundled one.")
+        Path | None, typer.Option(help="Compact: EfficientNet-Lite3 as .npz. Two-stage: the GIF model's encoder.")
     ] = None,
     detector: Annotated[
         Path | None, typer.Option(help="torchvision's detector as .safetensors, with which the paper's size begins.")
     ] = None,
-    size: Annotated[Size, typer.Option(help="The bundled configuration or the paper's.")] = Size.compact,
+    size: Annotated[
+        Size, typer.Option(help="The bundled configuration, a two-stage one, or the paper's.")
+    ] = Size.compact,
     device: DeviceOption = None,
     workers: WorkersOption = 1,
 ) -> None:
-    """Train InteractNet: what boxes alone tell, then the detector, then all branches together."""
-    from vision_models.gifs.config import WEIGHTS as GIFS
-    from vision_models.interactions.training.train import RECIPES, FirstWeights
-    from vision_models.interactions.training.train import train as train_model
+    """Train InteractNet: what boxes alone tell, then the branches; in the two-stage sizes the detector as well."""
+    if size == Size.compact:
+        from vision_models.interactions.training.train_branches import BranchesRecipe, train_branches
 
-    first = FirstWeights(teacher, scene or GIFS.bundled_path, detector)
-    weights = train_model(data, out, RECIPES[size], first=first, device=device, workers=workers)
+        if not (index and photos and vcoco and teacher and scene):
+            raise DataError("The compact size needs --index, --photos, --vcoco, --teacher and --scene. Name all five.")
+        weights = train_branches(index, photos, vcoco, teacher, scene, out, BranchesRecipe(), device=device)
+    else:
+        from vision_models.gifs.config import WEIGHTS as GIFS
+        from vision_models.interactions.training.train import RECIPES, FirstWeights
+        from vision_models.interactions.training.train import train as train_model
+
+        if data is None:
+            raise DataError(f"The size {size} needs --data, a folder of photo sets and their labels.")
+        first = FirstWeights(teacher, scene or GIFS.bundled_path, detector)
+        weights = train_model(data, out, RECIPES[size], first=first, device=device, workers=workers)
     typer.echo(f"Wrote {weights}. Try it: vision-models detect PHOTO --weights {weights}")
 
 

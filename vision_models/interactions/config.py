@@ -6,18 +6,19 @@ Gkioxari, Girshick, Dollar & He, "Detecting and Recognizing Human-Object Interac
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from vision_models.weights.record import Weights
 
-Backbone = Literal["resnet50", "compact"]
+Backbone = Literal["resnet50", "compact", "nanodet"]
 
 
 @dataclass(frozen=True)
 class InteractNetConfig:
     """Sizes of the network. The defaults are the paper's; `COMPACT` is what ships."""
 
-    backbone: Backbone = "resnet50"  # ResNet-50-FPN, or ShuffleNetV2 with Ghost-PAN
+    # ResNet-50-FPN; ShuffleNetV2 with Ghost-PAN; or NanoDet-Plus, whole, beside EfficientNet-Lite3
+    backbone: Backbone = "resnet50"
     min_side: int = 800  # pixels: a photo's shorter side is brought to this,
     max_side: int = 1333  # unless that makes the longer one longer than this
     pooled: int = 7  # bins per side of a region's features
@@ -32,8 +33,8 @@ class InteractNetConfig:
     extras: bool = False  # class prior, spread per action, and "no visible target", none of which is in the paper
 
     def __post_init__(self) -> None:
-        if self.backbone not in {"resnet50", "compact"}:
-            raise ValueError(f"backbone must be resnet50 or compact, not {self.backbone}")
+        if self.backbone not in get_args(Backbone):
+            raise ValueError(f"backbone must be {', '.join(get_args(Backbone))}, not {self.backbone}")
         if min(self.pooled, self.box_hidden, self.human_hidden, self.object_hidden, self.proposals, self.boxes) < 1:
             raise ValueError("the sizes of the branches must be at least 1")
 
@@ -48,6 +49,17 @@ COMPACT = InteractNetConfig(
     proposals=250,
     min_box_score=0.02,
     class_agnostic_boxes=True,
+    extras=True,
+)
+
+LIGHT = InteractNetConfig(
+    backbone="nanodet",
+    min_side=416,
+    max_side=640,
+    human_hidden=384,
+    object_hidden=48,
+    min_box_score=0.05,
+    nms_iou=0.6,
     extras=True,
 )
 

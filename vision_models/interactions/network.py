@@ -7,27 +7,34 @@ section 3; Ren et al., "Faster R-CNN", NIPS 2015; Lin et al., "Feature Pyramid N
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.detection.faster_rcnn import TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import AnchorGenerator
-from torchvision.ops import MultiScaleRoIAlign, roi_align
+from torchvision.ops import MultiScaleRoIAlign, batched_nms, clip_boxes_to_image, roi_align
 
-from vision_models.backbones.efficientnet import FEATURES
-from vision_models.interactions.backbone import LEVELS, SCENE, SCENE_STRIDE, CompactBackbone
+from vision_models.backbones.efficientnet import FEATURES, EfficientNetLite3
+from vision_models.interactions.backbone import LEVELS, SCENE, SCENE_STRIDE, CompactBackbone, NanoDet
 from vision_models.interactions.config import InteractNetConfig
 from vision_models.interactions.ranking import LEAST_SCORE
 from vision_models.interactions.relations import Relations
-from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, PERSON, VERB_NAMES
+from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, PERSON, VERB_NAMES, VERB_OF_ACTION
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in 0..1
 SCENE_BINS = 2  # per side of a person, on the map of the scene
+# Of the one-stage network:
+SCENE_SIDE = 640  # pixels of the longer side, at which EfficientNet-Lite3 sees a photo
+FINE_BINS, COARSE_BINS = 3, 2  # per side of a person, on its maps at strides 16 and 32
+GEOMETRY, PLACE = 10, 8  # numbers that say where a pair, and where a person is
+ENLARGED = 1.3  # how much small photos are enlarged for the detector
 
 
 class BoxPredictor(nn.Module):
@@ -58,8 +65,11 @@ class HumanBranch(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return action logits (P, 26) and offsets of the expected places (P, 25, 4) from (P, ...)."""
-        x = self.head(features)
-        return self.verbs(x), self.targets(x).unflatten(1, (len(ACTIONS), 4))
+        return self.tell(self.head(features))
+
+    def tell(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same from the last layer, (P, hidden)."""
+        return self.verbs(hidden), self.targets(hidden).unflatten(1, (len(ACTIONS), 4))
 
 
 class ObjectBranch(nn.Module):
@@ -88,6 +98,7 @@ class Found(NamedTuple):
     human_logits: Tensor  # (P, 26)
     targets: Tensor  # (P, 25, 4) mu of the target density: where the object of an action is expected
     object_logits: Tensor  # (N, 26)
+    pairs: Tensor | None = None  # (2, 2, P, 25, N + 1) see `ranking.Factors`
 
 
 class InteractionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
@@ -160,12 +171,32 @@ class InteractionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
         ]
 
 
-class InteractNet(nn.Module):
-    """The whole network."""
+class InteractionNetwork(nn.Module):
+    """What both networks have: what boxes alone tell, and how often training saw each verb."""
 
     def __init__(self, config: InteractNetConfig) -> None:
         super().__init__()
         self.config = config
+        self.relations = Relations()
+        self.verb_photos: Tensor
+        self.register_buffer("verb_photos", torch.zeros(len(VERB_NAMES)))  # that training surely saw
+
+    def forward(self, pictures: Sequence[Tensor]) -> list[Found]:
+        """Find objects and what people do, in pictures (3, H, W), RGB in 0..1, of any sizes."""
+        raise NotImplementedError
+
+    def in_pixels_of(self, size: Sequence[int], found: Found, shape: Sequence[int]) -> Found:
+        """Bring boxes from a resized picture's pixels to the original's, and add what they tell of the targets."""
+        boxes = _rescaled(found.boxes, shape, size)
+        expected = self.relations.targets(boxes[found.people], (size[1], size[0]))
+        return found._replace(boxes=boxes, targets=expected + found.targets)
+
+
+class InteractNet(InteractionNetwork):
+    """The paper's: Faster R-CNN, whose regions the branches look at."""
+
+    def __init__(self, config: InteractNetConfig) -> None:
+        super().__init__(config)
         compact = config.backbone == "compact"
         backbone = (
             CompactBackbone()
@@ -206,9 +237,6 @@ class InteractNet(nn.Module):
         )
         self.transform, self.backbone, self.rpn = detector.transform, detector.backbone, detector.rpn
         self.heads = InteractionHeads(detector.roi_heads, channels, config)
-        self.relations = Relations()
-        self.verb_photos: Tensor
-        self.register_buffer("verb_photos", torch.zeros(len(VERB_NAMES)))  # that training surely saw
 
     def forward(self, pictures: Sequence[Tensor]) -> list[Found]:
         """Find objects and what people do, in pictures (3, H, W), RGB in 0..1, of any sizes."""
@@ -219,15 +247,9 @@ class InteractNet(nn.Module):
         detections, _ = self.heads(features, proposals, images.image_sizes)
         found = self.heads.look(features, detections, images.image_sizes)
         return [
-            self._in_pixels_of(size, one, shape)
+            self.in_pixels_of(size, one, shape)
             for one, shape, size in zip(found, images.image_sizes, original, strict=True)
         ]
-
-    def _in_pixels_of(self, size: Sequence[int], found: Found, shape: tuple[int, int]) -> Found:
-        """Bring boxes from a resized picture's pixels to the original's, and add what they tell of the targets."""
-        boxes = _rescaled(found.boxes, shape, size)
-        expected = self.relations.targets(boxes[found.people], (size[1], size[0]))
-        return found._replace(boxes=boxes, targets=expected + found.targets)
 
     def propose(
         self, images: ImageList, features: dict[str, Tensor], targets: list[dict[str, Tensor]] | None = None
@@ -238,7 +260,177 @@ class InteractNet(nn.Module):
         return proposals, losses
 
 
-def _rescaled(boxes: Tensor, shape: tuple[int, int], size: Sequence[int]) -> Tensor:
+class PairBranch(nn.Module):
+    """How likely a person does something with an object, judged by the person, the object's class, and both places."""
+
+    def __init__(self, person: int, hidden: int = 256) -> None:
+        super().__init__()
+        self.person, self.kind = nn.Linear(person, 64), nn.Embedding(len(OBJECTS), 32)
+        self.first = nn.Linear(64 + 32 + GEOMETRY + 1, hidden)
+        self.second, self.last = nn.Linear(hidden, hidden), nn.Linear(hidden, len(ACTIONS))
+        self.verbs = nn.Parameter(torch.full((len(ACTIONS),), 0.5))  # how much the person's own logit counts
+        self.absent = nn.Linear(person, len(ACTIONS))
+        nn.init.normal_(self.kind.weight, std=0.3)
+        nn.init.zeros_(self.last.weight)
+        nn.init.constant_(self.last.bias, -2.0)
+
+    def forward(
+        self,
+        people: Tensor,
+        verbs: Tensor,
+        things: tuple[Tensor, Tensor],
+        places: Tensor,
+        *,
+        see: tuple[Tensor | float, Tensor | float] = (1.0, 1.0),
+        dropout: float = 0.0,
+    ) -> Tensor:
+        """Return logits (P, N, 25).
+
+        Args:
+            people: (P, person) features of the human-centric branch.
+            verbs: (P, 26) its logits.
+            things: labels (N,) and scores (N,) of the objects.
+            places: (P, N, 10), see `geometry`.
+            see: what is multiplied with places and with things: 0 hides them. Numbers, or (P, 1, 1).
+            dropout: share of the units that are left out in training.
+        """
+        labels, scores = things
+        place, thing = see
+        shape = places.shape[:2]
+        kind = torch.cat([self.kind(labels), scores[:, None]], dim=-1)[None].expand(*shape, -1)
+        who = functional.relu(self.person(people))[:, None].expand(*shape, -1)
+        x = torch.cat([who, kind * thing, places * place], dim=-1)
+        x = functional.dropout(functional.relu(self.first(x)), dropout)
+        x = functional.dropout(functional.relu(self.second(x)), dropout)
+        logits: Tensor = self.last(x) + (self.verbs * verbs[:, list(VERB_OF_ACTION)])[:, None]
+        return logits
+
+
+class OneStageInteractNet(InteractionNetwork):
+    """NanoDet-Plus finds people and objects; the branches look at the maps of EfficientNet-Lite3 beside it.
+
+    Both stay as they were published, so that the detector is as good as its teacher: only the branches are trained, on
+    features that are computed once.
+    """
+
+    def __init__(self, config: InteractNetConfig) -> None:
+        super().__init__(config)
+        self.detector, self.scene = NanoDet("m-1.5x"), EfficientNetLite3()
+        fine, coarse = self.scene.map_channels[1], FEATURES
+        self.human = HumanBranch(fine * FINE_BINS**2 + coarse * (COARSE_BINS**2 + 1) + PLACE, config.human_hidden)
+        self.object = ObjectBranch(coarse, config.object_hidden)
+        self.pairs = PairBranch(config.human_hidden)
+
+    def forward(self, pictures: Sequence[Tensor]) -> list[Found]:
+        """Find objects and what people do, in pictures (3, H, W), RGB in 0..1, of any sizes."""
+        return [self._found(picture) for picture in pictures]
+
+    def _found(self, picture: Tensor) -> Found:
+        return self.judge(self.look_at(picture), *self.detect(picture), picture.shape[-2:])
+
+    def judge(
+        self, maps: tuple[Tensor, Tensor], boxes: Tensor, labels: Tensor, scores: Tensor, size: Sequence[int]
+    ) -> Found:
+        """Run the branches on boxes (N, 4) in a picture of a size (height, width) that `look_at` has seen."""
+        people = ((labels == PERSON) & (scores >= LEAST_SCORE)).nonzero()[:, 0]
+        features = self.human.head(self.of_people(maps, boxes[people], size))
+        verbs, offsets = self.human.tell(features)
+        found = Found(boxes, labels, scores, people, verbs, offsets, self.object(self.of_objects(maps, boxes, size)))
+        places, away = geometry(boxes[people], boxes, size), self.pairs.absent(features)[..., None]
+        seen = [
+            torch.cat([self.pairs(features, verbs, (labels, scores), places, see=see).mT, away], dim=-1)
+            for see in product((1.0, 0.0), repeat=2)
+        ]
+        return self.in_pixels_of(size, found, size)._replace(pairs=torch.stack(seen).unflatten(0, (2, 2)))
+
+    def detect(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return boxes (N, 4) in pixels of a picture (3, H, W), RGB in 0..1, their labels and scores, best first."""
+        config = self.config
+        height, width = picture.shape[-2:]
+        side = min(max(ENLARGED * max(height, width), config.min_side), config.max_side)
+        scale = side / max(height, width)
+        resized = _normalised(_resized(picture, round(height * scale), round(width * scale)))
+        sides = resized.shape[-2:]
+        padded = functional.pad(resized, (0, -sides[1] % 64, 0, -sides[0] % 64))
+        probabilities, places = (part[0] for part in self.detector(padded[None]))
+        rows, labels = (probabilities > config.min_box_score).nonzero(as_tuple=True)
+        scores = probabilities[rows, labels]
+        boxes = clip_boxes_to_image(_rescaled(places[rows], sides, (height, width)), (height, width))
+        keep = batched_nms(boxes, scores, labels, config.nms_iou)[: config.boxes]
+        return boxes[keep], labels[keep], scores[keep]
+
+    def look_at(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """Return two maps of a picture (3, H, W), RGB in 0..1: of 136 channels at stride 16, of 1,280 at stride 32."""
+        height, width = picture.shape[-2:]
+        scale = SCENE_SIDE / max(height, width)
+        sides = (max(round(side * scale / SCENE_STRIDE), 1) * SCENE_STRIDE for side in (height, width))
+        _, fine, _, coarse = self.scene.maps(_normalised(_resized(picture, *sides))[None])
+        return fine, coarse
+
+    def of_people(self, maps: tuple[Tensor, Tensor], people: Tensor, size: Sequence[int]) -> Tensor:
+        """Return what the human-centric branch looks at, of people (P, 4) in a picture of a size (height, width)."""
+        fine, coarse = maps
+        whole = coarse.mean(dim=(2, 3)).expand(len(people), -1)
+        parts = [_regions(coarse, people, size, COARSE_BINS), whole, _place(people, size)]
+        return torch.cat([*parts, _regions(fine, people, size, FINE_BINS) / 4], dim=1)
+
+    def of_objects(self, maps: tuple[Tensor, Tensor], boxes: Tensor, size: Sequence[int]) -> Tensor:
+        """Return what the interaction branch looks at, of boxes (N, 4)."""
+        return _regions(maps[1], boxes, size, 1)
+
+
+def build(config: InteractNetConfig) -> InteractionNetwork:
+    """Make the network of a configuration."""
+    return (OneStageInteractNet if config.backbone == "nanodet" else InteractNet)(config)
+
+
+def geometry(people: Tensor, boxes: Tensor, size: Sequence[int]) -> Tensor:
+    """Where boxes (N, 4) lie as seen from people (P, 4) in a picture of a size (height, width): (P, N, 10)."""
+    area = float(size[0] * size[1])
+    ours, theirs = people[:, None], boxes[None]
+    (w_h, h_h), (w_o, h_o) = (
+        (one[..., 2:] - one[..., :2]).clamp_min(1).expand(len(people), len(boxes), 2).unbind(-1)
+        for one in (ours, theirs)
+    )
+    away = (theirs[..., :2] + theirs[..., 2:] - ours[..., :2] - ours[..., 2:]) / 2
+    x, y = (away / torch.stack([w_h, h_h], dim=-1)).clamp(-4, 4).unbind(-1)
+    corners = torch.minimum(ours[..., 2:], theirs[..., 2:]) - torch.maximum(ours[..., :2], theirs[..., :2])
+    shared, area_h, area_o = corners.clamp_min(0).prod(dim=-1), w_h * h_h, w_o * h_o
+    overlap = shared / (area_h + area_o - shared)
+    sizes = [(w_o / w_h).log(), (h_o / h_h).log(), overlap, shared / area_o]
+    return torch.stack([x, y, *sizes, (area_o / area).log() / 4, (area_h / area).log() / 4, x.abs(), y.abs()], dim=-1)
+
+
+def _place(people: Tensor, size: Sequence[int]) -> Tensor:
+    """Where people (P, 4) are in a picture of a size (height, width), and how large: (P, 8), all about -1..1."""
+    height, width = size
+    corners = people / people.new_tensor([width, height, width, height])
+    sides = (corners[:, 2:] - corners[:, :2]).clamp_min(1e-3)
+    aspect = (sides[:, 0] * width / (sides[:, 1] * height)).log()
+    return torch.cat([corners, sides, torch.stack([sides.prod(dim=1).log() / 4, aspect], dim=1)], dim=1)
+
+
+def _regions(level: Tensor, boxes: Tensor, size: Sequence[int], bins: int) -> Tensor:
+    """Return bins of a map (1, C, h, w) under boxes (K, 4) in a picture of a size (height, width): (K, C * bins^2)."""
+    placed = _rescaled(boxes, size, level.shape[-2:])
+    return roi_align(level, [placed], bins, sampling_ratio=2, aligned=True).flatten(1)
+
+
+def _resized(picture: Tensor, height: int, width: int) -> Tensor:
+    """Resize a picture (3, H, W), averaging where it becomes smaller."""
+    sides = (max(height, 1), max(width, 1))
+    resized: Tensor = functional.interpolate(
+        picture[None], sides, mode="bilinear", antialias=sides < picture.shape[-2:]
+    )
+    return resized[0]
+
+
+def _normalised(picture: Tensor) -> Tensor:
+    mean, std = (picture.new_tensor(values)[:, None, None] for values in (MEAN, STD))
+    return (picture - mean) / std
+
+
+def _rescaled(boxes: Tensor, shape: Sequence[int], size: Sequence[int]) -> Tensor:
     (height, width), (full_height, full_width) = shape, size
     scale = boxes.new_tensor([full_width / width, full_height / height] * 2)
     return boxes * scale

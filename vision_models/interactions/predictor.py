@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from vision_models.interactions.config import WEIGHTS, InteractNetConfig
-from vision_models.interactions.network import Found, InteractNet
+from vision_models.interactions.network import Found, InteractionNetwork, build
 from vision_models.interactions.ranking import Factors
 from vision_models.interactions.result import Interactions
 from vision_models.interactions.vocabulary import OBJECTS, VERB_NAMES
@@ -20,7 +20,7 @@ from vision_models.predictor import Predictor
 MIN_SCORE = 0.01  # interactions that score less are left out
 
 
-class InteractionPredictor(Predictor[InteractNet]):
+class InteractionPredictor(Predictor[InteractionNetwork]):
     """Finds people, objects, and who does what to which of them with InteractNet.
 
     A photo's result depends on nothing but the photo and the weights. A CPU's and a GPU's may differ by rounding.
@@ -34,12 +34,12 @@ class InteractionPredictor(Predictor[InteractNet]):
     weights = WEIGHTS
 
     @classmethod
-    def build(cls, config: Mapping[str, Any]) -> InteractNet:
+    def build(cls, config: Mapping[str, Any]) -> InteractionNetwork:
         """Make the network from the config inside a weights file."""
-        return InteractNet(InteractNetConfig(**config))
+        return build(InteractNetConfig(**config))
 
     @classmethod
-    def place(cls, network: InteractNet, device: torch.device) -> InteractNet:
+    def place(cls, network: InteractionNetwork, device: torch.device) -> InteractionNetwork:
         """Move the network to a device, with the channels of its maps side by side, which convolutions like."""
         return network.to(device).to(memory_format=torch.channels_last)
 
@@ -90,4 +90,5 @@ class InteractionPredictor(Predictor[InteractNet]):
             compatibility=compatibility.cpu().numpy(),
             vacancy=relations.vacancy.cpu().numpy(),
             relative=True,
+            pairs=None if found.pairs is None else found.pairs.cpu().numpy(),
         )

@@ -49,6 +49,10 @@ class Factors:
     compatibility: NDArray[np.float32]  # (N, 25) log of how usual the box's class is in the role; 0 in the paper
     vacancy: NDArray[np.float32]  # (25,) log of what it counts that the target is not visible; -inf in the paper
     relative: bool = False  # whether a target counts by its share among all candidates; not in the paper
+    # (2, 2, P, 25, N + 1) logits of the pair branch, which is not in the paper: how likely a person does this with this
+    # candidate, or with something out of sight. [0]: of all that it sees; [1, :] without the place, [:, 1] without
+    # what the object is.
+    pairs: NDArray[np.float32] | None = None
 
     def without_extras(self) -> Factors:
         """Return the factors as in the paper: one sigma, all classes alike, always a target, absolute scores."""
@@ -58,6 +62,7 @@ class Factors:
             compatibility=np.zeros_like(self.compatibility),
             vacancy=np.full_like(self.vacancy, -np.inf),
             relative=False,
+            pairs=None,
         )
 
 
@@ -98,6 +103,11 @@ def weigh(
     target = place + factors.compatibility.T + np.log(np.maximum(scores, 1e-9))
     target[np.arange(len(people)), :, people] = -np.inf  # nobody is the object of their own action
     target[:, :, scores < LEAST_SCORE] = -np.inf
+    if factors.pairs is not None:
+        chance = -np.logaddexp(0, -factors.pairs[int(not location), int(not interaction)])
+        chance[..., :-1][np.isneginf(target)] = -np.inf
+        place = np.concatenate([place, np.zeros_like(human)], axis=-1)
+        return Pairs(chance, place, np.zeros_like(chance))
     absent = np.broadcast_to(factors.vacancy[:, None], human.shape)
     target = np.concatenate([target, absent], axis=-1)
     if factors.relative:

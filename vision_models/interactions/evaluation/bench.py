@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from vision_models.bench import peak_memory, seconds
 from vision_models.interactions.backbone import CompactBackbone
+from vision_models.interactions.network import InteractionNetwork, InteractNet, OneStageInteractNet
 from vision_models.interactions.predictor import InteractionPredictor
 from vision_models.interactions.vocabulary import PERSON
 
@@ -29,41 +31,55 @@ def bench(predictor: InteractionPredictor) -> str:
     picture = torch.from_numpy(photo).to(predictor.device).permute(2, 0, 1).float() / 255
     predictor.detect(photo)  # warm up
     with torch.inference_mode():
-        images, _ = network.transform([picture])
-        features = network.backbone(images.tensors)
-        crowd = crowd_of(CROWD, images.image_sizes[0], predictor.device)
-        ten = {name: part[:10] for name, part in crowd.items()}
-
-        def detector() -> None:
-            levels = network.backbone(images.tensors)
-            proposals, _ = network.propose(images, levels)
-            network.heads(levels, proposals, images.image_sizes)
-            _wait(predictor)
-
-        def branches(found: dict[str, torch.Tensor]) -> None:
-            network.heads.look(features, [found], images.image_sizes)
-            _wait(predictor)
-
-        def scene() -> None:
-            if isinstance(network.backbone, CompactBackbone):
-                network.backbone.scene.maps(images.tensors)
-            _wait(predictor)
+        detector, branches, scene = _parts(network, picture)
 
         whole = seconds(lambda: predictor.detect(photo), REPEATS)
-        alone = seconds(detector, REPEATS)
-        ten_people, hundred_people = (seconds(partial(branches, found), REPEATS) for found in (ten, crowd))
-        shared = seconds(scene, REPEATS)
+        alone = seconds(_waiting(detector, predictor), REPEATS)
+        ten, hundred = (seconds(_waiting(partial(branches, people), predictor), REPEATS) for people in (10, CROWD))
+        shared = seconds(_waiting(scene, predictor), REPEATS)
     megapixels = SIZE[0] * SIZE[1] / 1e6
     return "\n".join(
         [
             f"{torch.get_num_threads()} CPU threads, {predictor.device}, backbone {predictor.config.backbone}",
             f"a photo of {megapixels:.1f} megapixels, from pixels to interactions: {1000 * whole:.0f} ms",
-            f"the two branches with 10 people: {ten_people / alone:.2f} of the detector's time",
-            f"with {CROWD} people: {hundred_people / alone:.2f} of it",
-            f"the network of the scene, which detector and branches share: {shared / alone:.2f} of it",
+            f"the two branches with 10 people: {ten / alone:.2f} of the detector's time",
+            f"with {CROWD} people: {hundred / alone:.2f} of it",
+            f"the network of the scene, at which the branches look: {shared / alone:.2f} of it",
             f"peak memory of the process: {peak_memory() / 1e9:.2f} GB",
         ]
     )
+
+
+def _parts(
+    network: InteractionNetwork, picture: torch.Tensor
+) -> tuple[Callable[[], object], Callable[[int], object], Callable[[], object]]:
+    """Return what runs the detector, the branches on so many people, and the network of the scene."""
+    if isinstance(network, OneStageInteractNet):
+        maps, size = network.look_at(picture), (picture.shape[1], picture.shape[2])
+
+        def judge(people: int) -> object:
+            crowd = crowd_of(people, size, picture.device)
+            return network.judge(maps, crowd["boxes"], crowd["labels"] - 1, crowd["scores"], size)
+
+        return lambda: network.detect(picture), judge, lambda: network.look_at(picture)
+    if not isinstance(network, InteractNet):
+        raise TypeError(f"a {type(network).__name__} has no parts to time")
+    images, _ = network.transform([picture])
+    features = network.backbone(images.tensors)
+
+    def detector() -> object:
+        levels = network.backbone(images.tensors)
+        proposals, _ = network.propose(images, levels)
+        return network.heads(levels, proposals, images.image_sizes)
+
+    def branches(people: int) -> object:
+        crowd = crowd_of(people, images.image_sizes[0], picture.device)
+        return network.heads.look(features, [crowd], images.image_sizes)
+
+    def scene() -> object:
+        return network.backbone.scene.maps(images.tensors) if isinstance(network.backbone, CompactBackbone) else None
+
+    return detector, branches, scene
 
 
 def noisy_photo() -> NDArray[np.uint8]:
@@ -86,6 +102,12 @@ def crowd_of(people: int, shape: tuple[int, int], device: torch.device) -> dict[
     }
 
 
-def _wait(predictor: InteractionPredictor) -> None:
-    if predictor.device.type == "cuda":
-        torch.cuda.synchronize(predictor.device)
+def _waiting(work: Callable[[], object], predictor: InteractionPredictor) -> Callable[[], None]:
+    """Return work that is over when a GPU is."""
+
+    def run() -> None:
+        work()
+        if predictor.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return run

@@ -98,16 +98,17 @@ def read_ground_truth(folder: Path, split: str, instances: Path | None = None) -
     }
 
 
-def read_photo_index(file: Path, split: str) -> dict[str, TruePeople]:
+def read_photo_index(file: Path, split: str, *, complete: bool = True) -> dict[str, TruePeople]:
     """Read an index of V-COCO's photos: the names of those of one split, and their ground truth in pixels.
 
     A line of the index is a photo in JSON: `coco_id`, `split`, `width`, `height`, and `persons`, each with `verbs`,
-    `box` and `roles` (`verb`, `role`, `box`); boxes are xyxy in shares of the sides, or null. Photos with a person
-    without a box are left out: finding them would be a mistake. People whom V-COCO does not annotate are not known.
+    `box` and `roles` (`verb`, `role`, `box`); boxes are xyxy in shares of the sides, or null. People whom V-COCO does
+    not annotate are not known.
 
     Args:
         file: ends in .jsonl.
         split: "train" or "val".
+        complete: leave out photos with a person without a box, whom to find would be a mistake; or only the person.
 
     Returns:
         `COCO_<number, 12 digits>.jpg` -> ground truth.
@@ -122,7 +123,7 @@ def read_photo_index(file: Path, split: str) -> dict[str, TruePeople]:
     try:
         for line in file.read_text(encoding="utf-8").splitlines():
             photo = json.loads(line)
-            if photo["split"] == split and all(person["box"] for person in photo["persons"]):
+            if photo["split"] == split and not (complete and any(not person["box"] for person in photo["persons"])):
                 photos[f"COCO_{photo['coco_id']:012d}.jpg"] = _people_of(photo)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{file.name} is no index of V-COCO's photos: {error}") from error
@@ -130,7 +131,7 @@ def read_photo_index(file: Path, split: str) -> dict[str, TruePeople]:
 
 
 def _people_of(photo: Mapping[str, Any]) -> TruePeople:
-    people = photo["persons"]
+    people = [person for person in photo["persons"] if person["box"]]
     sides = np.array([photo["width"], photo["height"]] * 2)
     verbs = np.zeros((len(people), len(VERB_NAMES)), np.int64)
     roles = np.full((len(people), len(ACTIONS), 4), np.nan)

@@ -54,7 +54,10 @@ class FoundPeople:
         role_boxes = np.full((len(rows), len(ACTIONS), 4), np.nan)
         for one in reversed(found.interactions):  # best first, so that the best is written last
             row, verb = rows[one.person], VERB_NAMES.index(one.verb)
-            verb_scores[row, verb] = np.fmax(verb_scores[row, verb], one.person_score * one.action_score)
+            agent = one.person_score * one.action_score
+            if found.factors.pairs is not None:  # whose action score is of the pair
+                agent = one.person_score / (1 + np.exp(-found.factors.human_logits[row, verb]))
+            verb_scores[row, verb] = np.fmax(verb_scores[row, verb], agent)
             if one.role is not None:
                 action = ACTIONS.index(Action(one.verb, one.role))
                 role_scores[row, action] = one.score

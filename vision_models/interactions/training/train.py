@@ -110,7 +110,7 @@ PAPER_RECIPE = Recipe(  # trainable, never trained: the network is the paper's (
     distil=False,
     heads=None,
 )
-RECIPES = {"compact": COMPACT_RECIPE, "paper": PAPER_RECIPE}
+RECIPES = {"two-stage": COMPACT_RECIPE, "paper": PAPER_RECIPE}
 
 
 class Views(IterableDataset[tuple[Tensor, list[Labels]]]):

@@ -1,0 +1,174 @@
+"""The one-stage network: what it learns from labelled people, and what it says about pairs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from vision_models.backbones.efficientnet import EfficientNetLite3
+from vision_models.cli.app import app
+from vision_models.errors import DataError
+from vision_models.interactions.backbone import CHANNELS, CompactPyramid
+from vision_models.interactions.evaluation.vcoco import read_photo_index
+from vision_models.interactions.network import OneStageInteractNet, geometry
+from vision_models.interactions.predictor import InteractionPredictor
+from vision_models.interactions.ranking import Factors
+from vision_models.interactions.relations import Relations
+from vision_models.interactions.result import Interactions
+from vision_models.interactions.training import train_branches as training
+from vision_models.interactions.training.teacher import DENSE
+from vision_models.interactions.vocabulary import ACTIONS, VERB_NAMES, Action
+from vision_models.media.photos import read_photo
+
+RIDE = ACTIONS.index(Action("ride", "instr"))
+RIDER, HORSE, CUP = range(3)
+
+
+# ---- training
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Options of the command: two photos of a rider with labels, and published networks that nobody trained."""
+    torch.manual_seed(0)
+    pyramid = CompactPyramid("m-1.5x")
+    named = dict(pyramid.in_nanodet_order())
+    named |= {f"conv_{number}": torch.nn.Conv2d(CHANNELS["m-1.5x"], 112, 1) for number in DENSE}
+    arrays = {f"{name}.{part}": p.detach().numpy() for name, one in named.items() for part, p in one.named_parameters()}
+    np.savez(tmp_path / "teacher.npz", allow_pickle=False, **arrays)
+    scene = {name: part.numpy() for name, part in EfficientNetLite3().state_dict().items()}
+    np.savez(tmp_path / "scene.npz", allow_pickle=False, **scene)
+    (tmp_path / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    lines = []
+    for number in (1, 2):
+        cv2.imwrite(str(tmp_path / "photos" / f"COCO_{number:012d}.jpg"), rng.integers(0, 255, (96, 128, 3), np.uint8))
+        ride = {"verb": "ride", "role": "instr", "box": [0.2, 0.5, 0.9, 1]}
+        rider = {"verbs": ["ride", "look"], "box": [0.3, 0.1, 0.6, 0.8], "roles": [ride]}
+        nobody_knows = {"verbs": ["sit"], "box": None, "roles": []}
+        photo = {"coco_id": number, "split": "train", "width": 128, "height": 96, "persons": [rider, nobody_knows]}
+        lines.append(json.dumps(photo))
+    (tmp_path / "index.jsonl").write_text("\n".join(lines))
+    monkeypatch.setattr(training, "train_relations", lambda _: Relations())
+    names = {"index": "index.jsonl", "photos": "photos", "vcoco": "", "teacher": "teacher.npz", "scene": "scene.npz"}
+    return [word for name, file in names.items() for word in (f"--{name}", str(tmp_path / file))]
+
+
+def train(sources: list[str], out: Path) -> str:
+    result = CliRunner().invoke(app, ["train", "interactions", *sources, "--out", str(out), "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_command_trains_weights_that_answer(
+    sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "BranchesRecipe", lambda: replace(RECIPE, epochs=2))
+    said = train(sources, tmp_path / "run")
+    assert "epoch   2   verbs" in said
+    predictor = InteractionPredictor.from_pretrained(tmp_path / "run" / "interactions.safetensors", device="cpu")
+    assert predictor.training_photos["ride"] == 2
+    assert predictor.training_photos["sit"] == 0
+    found = predictor.detect(read_photo(tmp_path / "photos" / "COCO_000000000001.jpg"))
+    assert (found.width, found.height) == (128, 96)
+    monkeypatch.setattr(training, "look", lambda *_: pytest.fail("what was seen is kept"))
+    train(sources, tmp_path / "run")
+
+
+RECIPE = training.BranchesRecipe()
+
+
+def test_every_branch_learns(sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = OneStageInteractNet(RECIPE.config).eval()
+    training.begin_with(network, tmp_path / "teacher.npz", tmp_path / "scene.npz")
+    (known,) = list(read_photo_index(tmp_path / "index.jsonl", "train", complete=False).values())[:1]
+    seen = training.look(network, tmp_path / "photos" / "COCO_000000000001.jpg", known)
+    horse = torch.tensor([[0.2 * 128, 0.5 * 96, 0.9 * 128, 96.0]])
+    seen = replace(seen, boxes=horse, labels=torch.tensor([17]), scores=torch.tensor([0.9]), things=seen.things[:1])
+    pairs = torch.zeros(len(seen.people), 1, len(ACTIONS))
+    pairs[:, :, RIDE] = 1
+    torch.manual_seed(0)
+    losses = [training._losses(network, [replace(seen, pairs=pairs)], RECIPE, torch.device("cpu"))]
+    training.fit(network, [replace(seen, pairs=pairs)] * 4, replace(RECIPE, epochs=20, warm_up=1, batch=4))
+    losses.append(training._losses(network, [replace(seen, pairs=pairs)], RECIPE, torch.device("cpu")))
+    assert (losses[1] < losses[0]).all()
+
+
+def test_photos_that_are_not_there_are_named(sources: list[str], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    index, photos, vcoco, teacher, scene, out = (
+        tmp_path / name for name in ("index.jsonl", "empty", "", "teacher.npz", "scene.npz", "run")
+    )
+    with pytest.raises(DataError, match=r"None of the photos that index\.jsonl names"):
+        training.train_branches(index, photos, vcoco, teacher, scene, out, RECIPE, device="cpu")
+    np.savez(tmp_path / "scene.npz", something=np.zeros(3))
+    with pytest.raises(DataError, match=r"scene\.npz does not hold the weights of EfficientNet-Lite3"):
+        training.begin_with(OneStageInteractNet(RECIPE.config), tmp_path / "teacher.npz", tmp_path / "scene.npz")
+
+
+def test_the_command_says_what_it_needs(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["train", "interactions", "--out", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "needs --index, --photos, --vcoco, --teacher and --scene" in result.output
+
+
+# ---- pairs
+
+
+def found_pairs(logits: np.ndarray) -> Interactions:
+    """A rider, a horse and a cup, of which the pair branch says this: (2, 2, 1, 25, 4)."""
+    factors = Factors(
+        people=np.array([RIDER]),
+        human_logits=np.full((1, len(VERB_NAMES)), -4, np.float32),
+        object_logits=np.zeros((3, len(VERB_NAMES)), np.float32),
+        targets=np.zeros((1, len(ACTIONS), 4), np.float32),
+        sigmas=np.ones((len(ACTIONS), 4), np.float32),
+        compatibility=np.zeros((3, len(ACTIONS)), np.float32),
+        vacancy=np.zeros(len(ACTIONS), np.float32),
+        relative=True,
+        pairs=logits.astype(np.float32),
+    )
+    boxes = np.array([[0, 0, 50, 90], [10, 40, 90, 99], [80, 0, 99, 20]], np.float32)
+    return Interactions(
+        100, 100, boxes, ("person", "horse", "cup"), np.array([0.8, 0.6, 0.5], np.float32), (), factors
+    ).rank_again()
+
+
+@pytest.fixture
+def logits() -> np.ndarray:
+    return np.full((2, 2, 1, len(ACTIONS), 4), -6.0)
+
+
+def test_the_best_pair_is_said_with_the_share_of_its_chance(logits: np.ndarray) -> None:
+    logits[0, 0, 0, RIDE] = [9, 0, -1, -2]  # oneself, horse, cup, out of sight
+    best = found_pairs(logits).interactions[0]
+    assert (best.person, best.verb, best.object) == (RIDER, "ride", HORSE)
+    assert best.score == pytest.approx(0.8 * 0.5)
+
+
+def test_what_is_out_of_sight_is_said_where_that_is_likelier(logits: np.ndarray) -> None:
+    logits[0, 0, 0, RIDE] = [-6, 0, -1, 1]
+    assert found_pairs(logits).interactions[0].object is None
+
+
+def test_place_and_things_can_be_left_out(logits: np.ndarray) -> None:
+    logits[0, 0, 0, RIDE, HORSE], logits[1, 0, 0, RIDE, CUP], logits[0, 1, 0, RIDE, 3] = 2, 2, 2
+    found = found_pairs(logits)
+    assert [found.rank_again(**switch).interactions[0].object for switch in ({}, {"location": False})] == [HORSE, CUP]
+    assert found.rank_again(interaction=False).interactions[0].object is None
+    assert {one.action_score for one in found.rank_again(extras=False).interactions} != {0.0}
+    assert found.candidates(RIDER, "ride")[0].object == HORSE
+
+
+def test_places_tell_nothing_of_the_size_of_a_photo() -> None:
+    boxes = torch.tensor([[10.0, 10, 60, 90], [20, 50, 90, 99]])
+    here, twice = geometry(boxes[:1], boxes, (100, 120)), geometry(2 * boxes[:1], 2 * boxes, (200, 240))
+    assert here.shape == (1, 2, 10)
+    torch.testing.assert_close(here, twice)
