@@ -133,6 +133,19 @@ def test_an_index_gives_boxes_in_pixels_and_leaves_out_who_has_none(tmp_path: Pa
         read_photo_index(photo_index(tmp_path, persons=None), "val")
 
 
+def test_an_index_is_made_from_official_labels(tmp_path: Path) -> None:
+    instances, index = tmp_path / "instances.json", tmp_path / "index.jsonl"
+    vcoco(tmp_path, instances)
+    result = CliRunner().invoke(app, ["convert", "vcoco-index", str(tmp_path), str(instances), "-o", str(index)])
+    assert result.exit_code == 0, result.output
+    (official,) = read_ground_truth(tmp_path, "val", instances).values()
+    (people,) = read_photo_index(index, "val").values()
+    rider = official.annotated.argmax()
+    np.testing.assert_allclose(people.people[0], official.people[rider], atol=0.01)
+    assert people.verbs[0].tolist() == official.verbs[rider].tolist()
+    assert np.isnan(people.roles[0]).tolist() == np.isnan(official.roles[rider]).tolist()
+
+
 def test_a_pair_counts_once_among_the_ten_best() -> None:
     people = np.array([[0.0, 0, 99, 99]])
     roles = np.full((1, len(ACTIONS), 4), np.nan)

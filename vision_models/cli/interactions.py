@@ -113,6 +113,20 @@ def convert_vcoco(
 
 
 @one_line_errors
+def convert_index(
+    labels: Annotated[
+        Path, typer.Argument(help="Folder with vcoco_<split>.json of github.com/s-gupta/v-coco", exists=True)
+    ],
+    instances: Annotated[Path, typer.Argument(help="COCO's instances_train2014.json", exists=True)],
+    output: ConvertedOption,
+) -> None:
+    """An index of V-COCO's photos with what people do in them, for `train` and `evaluate --index`."""
+    from vision_models.interactions.training.convert import vcoco_index
+
+    typer.echo(f"Wrote {vcoco_index(labels, instances, output)}")
+
+
+@one_line_errors
 def convert_verb_map(output: ConvertedOption) -> None:
     """What topics of photo sets tell about verbs, as JSON to be edited and given to `evaluate --verb-map`."""
     from vision_models.interactions.training.convert import verb_map

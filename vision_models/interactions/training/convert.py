@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vision_models.errors import DataError
-from vision_models.interactions.evaluation.vcoco import read_labels
+from vision_models.interactions.evaluation.vcoco import SPLITS, read_labels, read_vcoco
 from vision_models.interactions.training.subjects import TOPICS
-from vision_models.interactions.vocabulary import OBJECTS, VERB_NAMES
+from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, VERB_NAMES
 from vision_models.weights.checkpoint import save_tensors
 
 _TYPES = {0: "<f4", 0x01306B47: "<f2", 0x000D4B38: "i1"}  # by ncnn's mark of how weights are kept
@@ -154,6 +154,38 @@ def _published_pairs(path: Path) -> dict[tuple[int, str], list[Pair]]:
         where = "Download instances_vcoco_train.json or _val.json of https://github.com/fredzzhang/vcoco."
         raise DataError(f"{path.name} does not hold the pairs of V-COCO. {where}") from error
     return found
+
+
+def vcoco_index(labels: Path, instances: Path, out: Path) -> Path:
+    """Write V-COCO's labels as an index of photos, a line for each, as training and `evaluate --index` read it.
+
+    Args:
+        labels: folder with `vcoco_train.json` and `vcoco_val.json` of github.com/s-gupta/v-coco.
+        instances: COCO's `instances_train2014.json`.
+        out: ends in .jsonl. The photos are COCO's, under the name COCO_<number, 12 digits>.jpg.
+
+    Raises:
+        DataError: a file is of another kind.
+        FileNotFoundError: a file is missing; it says where to get it.
+    """
+    lines = []
+    for split in SPLITS:
+        for scene in read_vcoco(labels, split, instances):
+            width, height = scene.size
+            boxes = (scene.boxes / (width, height, width, height)).round(5).tolist()
+            persons = []
+            for row, person in enumerate(scene.people.tolist()):
+                verbs = [verb for verb, does in zip(VERB_NAMES, scene.verbs[row], strict=True) if does == 1]
+                roles = [
+                    {"verb": action.verb, "role": action.role, "box": boxes[target] if target >= 0 else None}
+                    for action, target in zip(ACTIONS, scene.targets[row].tolist(), strict=True)
+                    if action.verb in verbs
+                ]
+                persons.append({"verbs": verbs, "box": boxes[person], "roles": roles})
+            photo = {"coco_id": scene.photo, "split": split, "width": width, "height": height, "persons": persons}
+            lines.append(json.dumps(photo))
+    out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return out
 
 
 def verb_map(out: Path) -> Path:
