@@ -19,7 +19,7 @@ from vision_models.interactions.config import WEIGHTS as INTERACTIONS
 
 ROOT = Path(__file__).parents[1]
 CARDS = {weights: ROOT / "vision_models" / weights.card for weights in (EXPOSURE, GIFS, INTERACTIONS)}
-CARD_LINES = 125
+CARD_LINES = 130
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *CARDS.values()]
 COMMAND = re.compile(r"vision-models ((?:[a-z-]+ ?)+(?:[^`\n#]*))")
 

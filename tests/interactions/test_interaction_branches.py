@@ -62,7 +62,9 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def train(sources: list[str], out: Path) -> str:
-    result = CliRunner().invoke(app, ["train", "interactions", *sources, "--out", str(out), "--device", "cpu"])
+    result = CliRunner().invoke(
+        app, ["train", "interactions", "--size", "one-stage", *sources, "--out", str(out), "--device", "cpu"]
+    )
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -114,7 +116,7 @@ def test_photos_that_are_not_there_are_named(sources: list[str], tmp_path: Path)
 
 
 def test_the_command_says_what_it_needs(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["train", "interactions", "--out", str(tmp_path)])
+    result = CliRunner().invoke(app, ["train", "interactions", "--size", "one-stage", "--out", str(tmp_path)])
     assert result.exit_code == 1
     assert "needs --index, --photos, --vcoco, --teacher and --scene" in result.output
 

@@ -137,8 +137,8 @@ def convert_verb_map(output: ConvertedOption) -> None:
 class Size(StrEnum):
     """Which network to train."""
 
-    compact = "compact"
     two_stage = "two-stage"
+    one_stage = "one-stage"
     paper = "paper"
 
 
@@ -146,34 +146,34 @@ class Size(StrEnum):
 def train(
     out: OutOption,
     index: Annotated[
-        Path | None, typer.Option(help="Compact: index of V-COCO's photos with their labels, .jsonl.", exists=True)
+        Path | None, typer.Option(help="One-stage: index of V-COCO's photos with their labels, .jsonl.", exists=True)
     ] = None,
-    photos: Annotated[Path | None, typer.Option(help="Compact: folder of these photos.", exists=True)] = None,
-    vcoco: Annotated[Path | None, typer.Option(help="Compact: folder of V-COCO's labels.", exists=True)] = None,
+    photos: Annotated[Path | None, typer.Option(help="One-stage: folder of these photos.", exists=True)] = None,
+    vcoco: Annotated[Path | None, typer.Option(help="One-stage: folder of V-COCO's labels.", exists=True)] = None,
     data: Annotated[
         Path | None, typer.Option(help="Others: folder of photo sets and their labels.", exists=True)
     ] = None,
     teacher: Annotated[
-        Path | None, typer.Option(help="NanoDet-Plus-m-1.5x (compact) or -m (two-stage) as .npz.", exists=True)
+        Path | None, typer.Option(help="NanoDet-Plus-m (two-stage) or -m-1.5x (one-stage) as .npz.", exists=True)
     ] = None,
     scene: Annotated[
-        Path | None, typer.Option(help="Compact: EfficientNet-Lite3 as .npz. Two-stage: the GIF model's encoder.")
+        Path | None, typer.Option(help="One-stage: EfficientNet-Lite3 as .npz. Two-stage: the GIF model's encoder.")
     ] = None,
     detector: Annotated[
         Path | None, typer.Option(help="torchvision's detector as .safetensors, with which the paper's size begins.")
     ] = None,
-    size: Annotated[
-        Size, typer.Option(help="The bundled configuration, a two-stage one, or the paper's.")
-    ] = Size.compact,
+    size: Annotated[Size, typer.Option(help="The bundled weights are of the two-stage one.")] = Size.two_stage,
     device: DeviceOption = None,
     workers: WorkersOption = 1,
 ) -> None:
     """Train InteractNet: what boxes alone tell, then the branches; in the two-stage sizes the detector as well."""
-    if size == Size.compact:
+    if size == Size.one_stage:
         from vision_models.interactions.training.train_branches import BranchesRecipe, train_branches
 
         if not (index and photos and vcoco and teacher and scene):
-            raise DataError("The compact size needs --index, --photos, --vcoco, --teacher and --scene. Name all five.")
+            raise DataError(
+                "The one-stage size needs --index, --photos, --vcoco, --teacher and --scene. Name all five."
+            )
         weights = train_branches(index, photos, vcoco, teacher, scene, out, BranchesRecipe(), device=device)
     else:
         from vision_models.gifs.config import WEIGHTS as GIFS

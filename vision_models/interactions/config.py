@@ -52,14 +52,15 @@ COMPACT = InteractNetConfig(
     extras=True,
 )
 
-LIGHT = InteractNetConfig(
+ONE_STAGE = InteractNetConfig(
     backbone="nanodet",
     min_side=416,
     max_side=640,
     human_hidden=384,
     object_hidden=48,
+    boxes=40,
     min_box_score=0.05,
-    nms_iou=0.6,
+    nms_iou=0.45,
     extras=True,
 )
 
