@@ -243,7 +243,7 @@ def fit(network: OneStageInteractNet, photos: Sequence[PhotoFeatures], recipe: B
         said = "   ".join(f"{name} {loss:.3f}" for name, loss in zip(names, totals.tolist(), strict=True))
         LOG.info(f"epoch {epoch + 1:>3}   {said}")
     with torch.no_grad():
-        network.pairs.absent.bias -= recipe.overstated
+        network.pairs.absent.bias.sub_(recipe.overstated)
 
 
 def _losses(
