@@ -6,6 +6,8 @@
 import spaces  # before torch: on ZeroGPU it takes CUDA's place
 
 # isort: split
+import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +52,7 @@ LIGHT = "The light that the network thinks was there, as a camera set darker or 
 MOVE_DIVIDER = "(position) => ({__type__: 'update', slider_position: position})"
 
 ExposureJob = Job["Estimate"]
+_one_at_a_time = threading.Lock()  # for a click on one button while the other's is still at work
 
 
 def load_predictor() -> tuple["ExposurePredictor", str]:
@@ -73,15 +76,20 @@ def expose(job: ExposureJob, screen: NDArray[np.uint8], stops: float) -> str:
 
 
 def full_size(job: ExposureJob, percent: float) -> tuple[Path, Path]:
-    """Return photo and light in full size. What is missing is made, all in one go; the light knows no strength."""
+    """Return photo and light in full size. What is missing is made, all in one go; the light knows no strength.
+
+    Both appear when they are whole, so that nobody saves half of one.
+    """
     folder = job.folder / f"{percent:g}"
     folder.mkdir(exist_ok=True)
     photo, light = folder / f"{job.photo.stem}-corrected.png", job.folder / f"{job.photo.stem}-light{RADIANCE}"
-    if not (photo.exists() and light.exists()):
-        result = job.result.render(pixels(job.photo), percent / 100)
-        write_png(result.image, photo)
-        if not light.exists():
-            write_radiance(result.radiance, light)
+    with _one_at_a_time:
+        if not (photo.exists() and light.exists()):
+            result = job.result.render(pixels(job.photo), percent / 100)
+            with tempfile.TemporaryDirectory(dir=job.folder) as unfinished:
+                write_png(result.image, Path(unfinished, photo.name)).replace(photo)
+                if not light.exists():
+                    write_radiance(result.radiance, Path(unfinished, light.name)).replace(light)
     return photo, light
 
 

@@ -20,8 +20,8 @@ def sample_folder() -> tempfile.TemporaryDirectory[str]:
 def made_once(name: str, make: Callable[[Path], object]) -> Path:
     """Return the file of this name, and make it if nobody has yet.
 
-    It is made under another name with the same ending, by one caller at a time, and appears when it is whole: visitors
-    who click at once get the same file, and nobody gets half of one.
+    It is made in a folder beside, by one caller at a time, and appears when it is whole: visitors who click at once get
+    the same file, nobody gets half of one, and work that fails leaves nothing.
 
     Args:
         name: of the file in `sample_folder`.
@@ -32,7 +32,8 @@ def made_once(name: str, make: Callable[[Path], object]) -> Path:
     if not file.exists():
         with lock:
             if not file.exists():
-                unfinished = file.with_stem(f"{file.stem}-unfinished")
-                make(unfinished)
-                unfinished.replace(file)
+                with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+                    unfinished = Path(folder, name)
+                    make(unfinished)
+                    unfinished.replace(file)
     return file

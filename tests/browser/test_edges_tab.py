@@ -116,7 +116,8 @@ def test_the_slider_draws_anew_without_another_look(page: Page, looks: list[tupl
     page.locator("#detail input[type=number]").fill("5")
     page.locator("#detail input[type=number]").press("Enter")
     page.locator(f"{SHOWN}[src='{before}']").wait_for(state="detached")
-    page.locator(SHOWN).wait_for()
+    old, new = (read_photo(page.request.get(address).body()) for address in (before, drawn(page)))
+    assert (new < 255).sum() > (old < 255).sum() > 0  # a lower threshold lets more edges through
     assert len(looks) == asked
 
 
@@ -133,7 +134,7 @@ def test_what_is_no_photo_is_explained_and_removing_it_brings_the_empty_page_bac
 
 
 @browser
-def test_the_name_of_a_file_does_nothing(page: Page, write_photo: Callable[..., Path]) -> None:
+def test_the_name_of_a_file_does_nothing_but_name_what_is_saved(page: Page, write_photo: Callable[..., Path]) -> None:
     asked: list[str] = []
 
     def note(dialog: Dialog) -> None:
@@ -143,8 +144,8 @@ def test_the_name_of_a_file_does_nothing(page: Page, write_photo: Callable[..., 
     page.on("dialog", note)
     upload(page, write_photo("${alert(1)}<img src=x onerror=alert(2)>.png", brightness=0.9))
     drawn(page)
-    page.get_by_text("Save drawing").click()
-    page.get_by_text("Save drawing (.png, ").wait_for()
+    assert "onerror=alert(2)" in save(page, "Save drawing").name  # of the rest, Gradio takes away what harms disks
+    assert page.locator("img[src=x]").count() == 0
     assert asked == []
 
 

@@ -25,6 +25,8 @@ from vision_models.media.photos import read_photo
 from vision_models.media.radiance import read_radiance
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from vision_models.exposure.predictor import ExposurePredictor
 
 
@@ -152,6 +154,36 @@ def test_a_file_of_the_server_cannot_be_had(
     answer = httpx.get(f"{call}/{asked.json()['event_id']}", timeout=300).text
     assert ("event: error" in answer) or ("There is no photo yet" in answer)
     assert ".png" not in answer
+
+
+# ---- an upload
+
+
+def test_an_upload_is_decoded_once_and_makes_no_file_of_full_size(
+    predictor: ExposurePredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_photo: Callable[..., Path]
+) -> None:
+    from demos import photo_input
+
+    reads: list[str] = []
+
+    def noted(path: Path) -> NDArray[np.uint8]:
+        reads.append(path.name)
+        return read_photo(path)
+
+    monkeypatch.setattr(photo_input, "read_photo", noted)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    photo = write_photo("fresh.png", width=2200, height=64)
+    with launched(exposure_page(lambda: (predictor, ""))) as url:
+        with photo.open("rb") as file:
+            lies_at = httpx.post(f"{url}gradio_api/upload", files={"files": file}).json()[0]
+        sent = {"path": lies_at, "meta": {"_type": "gradio.FileData"}}
+        call = f"{url}gradio_api/call/run"
+        asked = httpx.post(call, json={"data": [sent, None, 100, 0]})
+        assert "Done in" in httpx.get(f"{call}/{asked.json()['event_id']}", timeout=300).text
+        sizes = {path.name: read_photo(path).shape for path in tmp_path.rglob("*") if path.is_file()}
+    assert reads == ["fresh.png"]
+    assert sizes.keys() == {"fresh.png", "photo.png", "after.png", "light.png"}
+    assert [name for name, (_, width, _) in sizes.items() if width > 2048] == ["fresh.png"]
 
 
 # ---- what is kept, and what is told

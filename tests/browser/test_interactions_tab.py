@@ -302,6 +302,17 @@ def test_the_tables_show_what_a_relative_score_is_made_of() -> None:
         assert score == pytest.approx(person * action * target, abs=0.003)
 
 
+def test_names_of_things_come_out_as_text_in_the_tables() -> None:
+    from demos.components.reasons import candidates, table
+
+    hostile = "${alert(1)} {{ 7 * 7 }} <img src=x onerror=alert(2)> & co"
+    found = replace(scene(), labels=("person", hostile, "cup", "person"))
+    reasons, _ = candidates(found, RIDER, Action("ride", "instr"), location=True, interaction=True)
+    for html in (table(found, TRAINING_PHOTOS), reasons):
+        assert "<img" not in html
+        assert "${alert(1)} {{ 7 * 7 }} &lt;img src=x onerror=alert(2)&gt; &amp; co" in html
+
+
 @pytest.mark.parametrize(("location", "interaction"), [(True, True), (False, True), (True, False)])
 def test_candidates_are_all_others_each_once_and_the_best_first(location: bool, interaction: bool) -> None:
     ranked = scene().candidates(RIDER, "ride", most=9, location=location, interaction=interaction)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +19,7 @@ from demos.components.gif_cards import Pick, sides
 from demos.components.history import Liked, gallery
 from demos.exposure import full_size
 from demos.gif_events import Events, arrange
-from demos.gif_visit import Visit
+from demos.gif_visit import Visit, left_out
 from demos.photo_input import shrink
 from demos.photo_tab import Job
 from demos.shell import line
@@ -24,6 +27,7 @@ from vision_models.exposure.predictor import ExposurePredictor
 from vision_models.exposure.result import Estimate
 from vision_models.gifs.result import Clip
 from vision_models.media.photos import read_photo, write_png
+from vision_models.media.radiance import read_radiance, write_radiance
 
 HOSTILE = """${alert(1)} {{ 7 * 7 }} <img src=x onerror="alert(2)"> & 'so'"""
 
@@ -49,9 +53,12 @@ def names(some: list[Liked]) -> str:
         ("remove", -1, "abc"),
         ("earlier", 2, "acb"),
         ("earlier", 0, "abc"),
+        ("earlier", 3, "abc"),
+        ("earlier", -1, "abc"),
         ("later", 0, "bac"),
         ("later", 2, "abc"),
         ("later", 7, "abc"),
+        ("later", -1, "abc"),
     ],
 )
 def test_the_history_is_arranged_by_what_is_still_there(
@@ -62,14 +69,14 @@ def test_the_history_is_arranged_by_what_is_still_there(
     assert names(visit.liked) == left
 
 
-@pytest.mark.parametrize(("index", "left"), [(0, "y"), (5, "xy")])
+@pytest.mark.parametrize(("index", "left"), [(0, "y"), (5, "xy"), (-1, "xy")])
 def test_what_was_not_wanted_is_forgotten_once(index: int, left: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("demos.gif_events.gallery", lambda *_: "")
     visit, _ = arrange(Visit(liked=liked("a"), disliked=liked("x", "y")), click(action="restore", index=str(index)))
     assert (names(visit.liked), names(visit.disliked)) == ("a", left)
 
 
-@pytest.mark.parametrize(("side", "index"), [("0", "1"), ("1", "0"), ("0", "-1"), ("2", "0")])
+@pytest.mark.parametrize(("side", "index"), [("0", "1"), ("1", "0"), ("0", "-1"), ("2", "0"), ("-1", "0")])
 def test_a_card_that_has_gone_is_not_judged(side: str, index: str) -> None:
     pick = Pick(Clip(start_s=1, end_s=5, score=1.0, segment=0, nearest=None, similarity=None), 50, None)
     visit = Visit(job=SimpleNamespace(), shown=((pick,), ()))  # type: ignore[arg-type]  # nothing of it is looked at
@@ -78,6 +85,15 @@ def test_a_card_that_has_gone_is_not_judged(side: str, index: str) -> None:
     assert answer[0] is visit
     assert all(one == gr.skip() for one in answer[1:])
     assert (visit.liked, visit.disliked) == ([], [])
+
+
+@pytest.mark.parametrize("index", ["-1", "99"])
+def test_a_taste_that_is_not_there_changes_nothing(index: str) -> None:
+    visit = Visit(liked=liked("a"))
+    events = Events(SimpleNamespace())  # type: ignore[arg-type]  # no network is asked
+    answers = list(events.take_taste(visit, None, click(action="taste", index=index)))
+    assert answers == [(visit, gr.skip(), gr.skip(), gr.skip())]
+    assert names(visit.liked) == "a"
 
 
 @pytest.mark.parametrize("index", [1, -1, 99])
@@ -129,6 +145,49 @@ def test_both_files_of_a_photo_are_rendered_once(job: Job[Estimate], renders: li
     assert light.stat().st_size > 0
 
 
+def test_a_click_on_both_buttons_at_once_renders_once_and_saves_whole_files(
+    job: Job[Estimate], renders: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half, asked = threading.Event(), threading.Event()
+
+    def write_slowly(radiance: NDArray[np.float32], path: Path) -> Path:
+        path.write_bytes(b"half")
+        half.set()
+        asked.wait(0.2)  # were the other button to answer now, it would do so at once
+        return write_radiance(radiance, path)
+
+    def click_too() -> tuple[bytes, bytes]:
+        assert half.wait(60)
+        files = full_size(job, 100)
+        asked.set()
+        return files[0].read_bytes(), files[1].read_bytes()
+
+    monkeypatch.setattr(exposure, "write_radiance", write_slowly)
+    with ThreadPoolExecutor(2) as buttons:
+        too = buttons.submit(click_too)
+        corrected, light = full_size(job, 100)
+        assert too.result() == (corrected.read_bytes(), light.read_bytes())
+    assert len(renders) == 1
+
+
+@pytest.mark.parametrize(("writer", "saved_before"), [("write_radiance", []), ("write_png", [50])])
+def test_a_file_that_could_not_be_written_is_made_at_the_next_click(
+    job: Job[Estimate], monkeypatch: pytest.MonkeyPatch, writer: str, saved_before: list[int]
+) -> None:
+    def fail(_: object, path: Path) -> Path:
+        path.write_bytes(b"half")
+        raise OSError("no space left")
+
+    for percent in saved_before:  # of which the light is there already
+        full_size(job, percent)
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(exposure, writer, fail)
+        with pytest.raises(OSError, match="no space left"):
+            full_size(job, 100)
+    corrected, light = full_size(job, 100)
+    assert read_photo(corrected).shape == read_radiance(light).shape == (160, 240, 3)
+
+
 def test_another_strength_makes_another_photo_of_the_same_light(
     job: Job[Estimate], renders: list[tuple[int, ...]]
 ) -> None:
@@ -154,15 +213,52 @@ def test_what_is_shown_is_rendered_at_the_size_of_a_screen(
 # ---- names
 
 
-def test_names_of_files_come_out_as_text(tmp_path: Path) -> None:
-    gif = tmp_path / "a.gif"
-    gif.write_bytes(b"GIF89a")
+class Markup(HTMLParser):
+    """What a browser would make of HTML: elements with their attributes, and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def values(self, tag: str, attribute: str) -> list[str | None]:
+        return [attributes[attribute] for name, attributes in self.elements if name == tag and attribute in attributes]
+
+
+@pytest.fixture
+def gif(tmp_path: Path) -> Path:
+    (tmp_path / f"{HOSTILE}.gif").write_bytes(b"GIF89a")
+    return tmp_path / f"{HOSTILE}.gif"
+
+
+def test_names_in_the_history_come_out_as_text(gif: Path) -> None:
+    one = Liked(gif, HOSTILE, np.zeros(3, np.float32))
+    history = Markup(gallery([one], [one]))
+    assert history.values("img", "alt") == [f"GIF 1, {HOSTILE}", f"Not for you: {HOSTILE}"]
+    titles = [f"Remove GIF 1, {HOSTILE}", f"Forget that {HOSTILE} is not for you"]
+    assert history.values("button", "title") == history.values("button", "aria-label") == titles
+    assert {name for tag, attributes in history.elements for name in attributes if tag == "img"} == {"src", "alt"}
+
+
+def test_names_on_the_cards_come_out_as_text(gif: Path) -> None:
     one = Liked(gif, HOSTILE, np.zeros(3, np.float32))
     clip = Clip(start_s=1, end_s=5, score=1.0, segment=0, nearest=0, similarity=0.9)
-    named = tmp_path / "${alert(1)}<b>.gif"
-    named.write_bytes(b"GIF89a")
-    history, cards, said = gallery([one], [one]), sides([], [Pick(clip, 50, one, named)], [one]), line(HOSTILE)
-    for html in (history, cards, said):
-        assert "<img src=x" not in html
-        assert "<b>.gif" not in html
-    assert "{{ 7 * 7 }} &lt;img" in said
+    cards = Markup(sides([], [Pick(clip, 50, one, gif)], [one]))
+    assert cards.values("a", "download") == [gif.name]
+    assert len(cards.values("img", "src")) == 2
+    assert {name for tag, attributes in cards.elements for name in attributes if tag == "img"} == {"src", "alt"}
+    assert "resembles your GIF 1" in cards.text
+
+
+def test_names_in_the_status_line_come_out_as_text(gif: Path) -> None:
+    for said, text in ((line(HOSTILE), HOSTILE), (left_out([(gif, "Sorry.")], 0), f"{gif.name} could not be added.")):
+        status = Markup(said)
+        assert [tag for tag, _ in status.elements] == ["p"]
+        assert status.text.startswith(text)

@@ -18,15 +18,36 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", [None, "photo.jpg", {}, {"path": None}, {"path": ""}, {"path": 3}, {"path": "/etc/passwd"}]
+    "sent",
+    [
+        None,
+        "photo.jpg",
+        ["/etc/passwd"],
+        {},
+        {"path": None},
+        {"path": ""},
+        {"path": 3},
+        {"path": ["photo.jpg"]},
+        {"path": b"photo.jpg"},
+        {"path": "photo.jpg"},
+        {"path": "/etc/passwd"},
+        {"path": "\0"},
+    ],
 )
 def test_what_was_not_uploaded_is_not_read(sent: object) -> None:
     assert uploaded(sent) is None
 
 
-@pytest.mark.parametrize("escape", ["../secret.png", "\0.png", "a/../../secret.png"])
+@pytest.mark.parametrize("escape", ["../secret.png", "../uploads-of-others/secret.png", "\0.png", "a/../../secret.png"])
 def test_no_name_leads_out_of_the_folder_of_uploads(escape: str) -> None:
     assert uploaded({"path": f"{upload_folder()}/{escape}"}) is None
+
+
+def test_no_link_leads_out_of_the_folder_of_uploads(tmp_path: Path) -> None:
+    upload_folder().mkdir()
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    (upload_folder() / "link.png").symlink_to(tmp_path / "secret.png")
+    assert uploaded({"path": str(upload_folder() / "link.png")}) is None
 
 
 def test_an_upload_is_found() -> None:
@@ -53,10 +74,11 @@ def test_outside_an_event_a_file_is_returned_as_it_is(tmp_path: Path) -> None:
     assert deleted_on_schedule(tmp_path / "a.png") == tmp_path / "a.png"
 
 
+@pytest.mark.parametrize("missing", ["LocalContext", "LocalContext.blocks"])
 def test_a_gradio_that_notes_no_files_is_warned_about_and_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, missing: str
 ) -> None:
-    monkeypatch.delattr(gradio.context, "LocalContext")
+    monkeypatch.delattr(f"gradio.context.{missing}")
     with caplog.at_level(logging.WARNING):
         assert deleted_on_schedule(tmp_path / "a.png") == tmp_path / "a.png"
     assert "notes no files" in caplog.text

@@ -73,4 +73,25 @@ def test_what_could_not_be_made_is_tried_again() -> None:
 
     with pytest.raises(OSError, match="no space left"):
         made_once("again.txt", fail)
+    assert list(Path(store.sample_folder().name).iterdir()) == []
     assert made_once("again.txt", lambda path: path.write_bytes(b"whole")).read_bytes() == b"whole"
+
+
+def test_who_waits_while_it_cannot_be_made_makes_it_next() -> None:
+    made: list[Path] = []
+
+    def fail_at_first(path: Path) -> None:
+        made.append(path)
+        path.write_bytes(b"half")
+        if len(made) == 1:
+            raise OSError("no space left")
+        path.write_bytes(b"whole")
+
+    def ask() -> bytes:
+        try:
+            return made_once("waited.txt", fail_at_first).read_bytes()
+        except OSError as error:
+            return str(error).encode()
+
+    assert sorted(at_once(ask)) == [b"no space left"] + [b"whole"] * (VISITORS - 1)
+    assert len(made) == 2
