@@ -6,7 +6,6 @@
 import spaces  # before torch: on ZeroGPU it takes CUDA's place
 
 # isort: split
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from demos.files import errors_on_page, new_folder
+from demos.files import appearing_whole, errors_on_page, new_folder
 from demos.photo_input import pixels, sent, shrink
 from demos.photo_tab import ON_GPU, Download, Job, SaveButton, View, Words, download_button, photo_tab
 from demos.samples.photos import SAMPLES, exposure_strip
@@ -86,10 +85,11 @@ def full_size(job: ExposureJob, percent: float) -> tuple[Path, Path]:
     with _one_at_a_time:
         if not (photo.exists() and light.exists()):
             result = job.result.render(pixels(job.photo), percent / 100)
-            with tempfile.TemporaryDirectory(dir=job.folder) as unfinished:
-                write_png(result.image, Path(unfinished, photo.name)).replace(photo)
-                if not light.exists():
-                    write_radiance(result.radiance, Path(unfinished, light.name)).replace(light)
+            with appearing_whole(photo) as unfinished:
+                write_png(result.image, unfinished)
+            if not light.exists():
+                with appearing_whole(light) as unfinished:
+                    write_radiance(result.radiance, unfinished)
     return photo, light
 
 

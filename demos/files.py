@@ -36,6 +36,14 @@ def new_folder() -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def appearing_whole(file: Path) -> Iterator[Path]:
+    """Give a path to write to; the file appears in its place when it is whole, and work that fails leaves nothing."""
+    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+        yield (unfinished := Path(folder, file.name))
+        unfinished.replace(file)
+
+
 def deleted_on_schedule(file: Path) -> Path:
     """Have Gradio delete a file when it is an hour old, as it does with those that go through one of its components.
 

@@ -11,45 +11,14 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import skimage.data
-
-from demos.samples.photos import THUMBNAIL_SIDE, data_uri
+from demos.samples.photos import InstalledPhoto
 from demos.samples.store import made_once
 from vision_models.errors import PhotoError
-from vision_models.media.photos import write_png
 
 # ---- for the interactions tab: people who do something
 
 REMOTE_BYTES = 10_000_000  # of a photo
 REMOTE_SECONDS = 10  # without a byte
-
-
-@dataclass(frozen=True)
-class InstalledPhoto:
-    """A photo out of the installed scikit-image."""
-
-    name: str  # of the function in skimage.data
-    caption: str
-    licence: str
-
-    def write(self, folder: Path) -> Path:
-        """Write the photo into a folder and return its file."""
-        return write_png(getattr(skimage.data, self.name)(), folder / f"{self.name}.png")
-
-    @property
-    def picture(self) -> str:
-        """The photo as a small JPEG in a data URI."""
-        return data_uri(getattr(skimage.data, self.name)(), THUMBNAIL_SIDE)
-
-    @property
-    def title(self) -> str:
-        """Nothing: its picture says it."""
-        return ""
-
-    @property
-    def credit(self) -> str:
-        """Whose the photo is."""
-        return self.licence
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Samples of the exposure tab: pictures of the installed scikit-image, exposed wrongly by us."""
+"""Photos of the installed scikit-image to try, and for the exposure tab some that we expose wrongly."""
 
 import base64
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ THUMBNAIL_SIDE = 240  # pixels; shown at half of that, which is sharp on phones
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A well exposed picture and the mistake we make with it."""
+class InstalledPhoto:
+    """A photo out of the installed scikit-image."""
 
     name: str  # of the function in skimage.data, and of the file a visitor downloads
     caption: str
-    stops: float  # exposure change in EV
     licence: str
 
     def photo(self) -> NDArray[np.uint8]:
-        """Return the wrongly exposed photo (uint8 HxWx3 sRGB), the same one at every call."""
-        return expose_wrongly(getattr(skimage.data, self.name)(), self.stops)
+        """Return the photo (uint8 HxWx3 sRGB), the same one at every call."""
+        photo: NDArray[np.uint8] = getattr(skimage.data, self.name)()
+        return photo
 
     def write(self, folder: Path) -> Path:
         """Write the photo into a folder and return its file."""
@@ -43,8 +43,19 @@ class Sample:
 
     @property
     def credit(self) -> str:
-        """Whose the picture is."""
+        """Whose the photo is."""
         return self.licence
+
+
+@dataclass(frozen=True)
+class WronglyExposed(InstalledPhoto):
+    """A well exposed photo and the mistake we make with it."""
+
+    stops: float  # exposure change in EV
+
+    def photo(self) -> NDArray[np.uint8]:
+        """Return the photo as it came out."""
+        return expose_wrongly(super().photo(), self.stops)
 
 
 def expose_wrongly(image: NDArray[np.uint8], stops: float) -> NDArray[np.uint8]:
@@ -68,10 +79,10 @@ def data_uri(image: NDArray[np.uint8], side: int) -> str:
 
 
 SAMPLES = (
-    Sample("coffee", "Coffee, 4 stops too dark", -4, "CC0, Rachel Michetti"),
-    Sample("rocket", "Rocket, 3 stops too dark", -3, "public domain, SpaceX"),
-    Sample("chelsea", "Cat, 2 stops too bright", 2, "CC0, Stefan van der Walt"),
-    Sample("astronaut", "Astronaut, 1½ stops too bright", 1.5, "public domain, NASA"),
+    WronglyExposed("coffee", "Coffee, 4 stops too dark", "CC0, Rachel Michetti", -4),
+    WronglyExposed("rocket", "Rocket, 3 stops too dark", "public domain, SpaceX", -3),
+    WronglyExposed("chelsea", "Cat, 2 stops too bright", "CC0, Stefan van der Walt", 2),
+    WronglyExposed("astronaut", "Astronaut, 1½ stops too bright", "public domain, NASA", 1.5),
 )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from demos.files import appearing_whole
+
 _one_at_a_time = threading.Lock()
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by name of the file
 
@@ -32,8 +34,6 @@ def made_once(name: str, make: Callable[[Path], object]) -> Path:
     if not file.exists():
         with lock:
             if not file.exists():
-                with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-                    unfinished = Path(folder, name)
+                with appearing_whole(file) as unfinished:
                     make(unfinished)
-                    unfinished.replace(file)
     return file

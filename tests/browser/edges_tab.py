@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from demos.files import new_folder
 from demos.photo_input import pixels, sent
 from demos.photo_tab import ON_GPU, Download, Job, View, Words, download_button, photo_tab
-from demos.samples.people import InstalledPhoto
+from demos.samples.photos import InstalledPhoto
 from vision_models.media.photos import write_png
 
 WORDS = Words(

@@ -159,8 +159,8 @@ def test_a_pair_counts_once_among_the_ten_best() -> None:
         names = ("person", "horse", "horse")
         return Interactions(200, 200, boxes, names, np.ones(3, np.float32), said, factors)  # type: ignore[arg-type]
 
-    assert pair_recall([truth], [found(2, 1)]) == PairRecall(1, 1, 1)
-    assert pair_recall([truth], [found(*[0] * 10, 1)]) == PairRecall(1, 1, 0)
+    assert pair_recall(truth, found(2, 1)) == PairRecall(1, 1, 1)
+    assert pair_recall(truth, found(*[0] * 10, 1)) == PairRecall(1, 1, 0)
 
 
 def test_pairs_are_measured_on_hico_photos_in_both_settings(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from made_teacher import write_teacher
 from typer.testing import CliRunner
 
 from vision_models.backbones.efficientnet import EfficientNetLite3
 from vision_models.cli.app import app
 from vision_models.errors import DataError
-from vision_models.interactions.backbone import CHANNELS, CompactPyramid
 from vision_models.interactions.evaluation.vcoco import read_photo_index
 from vision_models.interactions.network import OneStageInteractNet, geometry
 from vision_models.interactions.predictor import InteractionPredictor
@@ -23,7 +23,6 @@ from vision_models.interactions.ranking import Factors
 from vision_models.interactions.relations import Relations
 from vision_models.interactions.result import Interactions
 from vision_models.interactions.training import train_branches as training
-from vision_models.interactions.training.teacher import DENSE
 from vision_models.interactions.vocabulary import ACTIONS, VERB_NAMES, Action
 from vision_models.media.photos import read_photo
 
@@ -37,12 +36,7 @@ RIDER, HORSE, CUP = range(3)
 @pytest.fixture
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Options of the command: two photos of a rider with labels, and published networks that nobody trained."""
-    torch.manual_seed(0)
-    pyramid = CompactPyramid("m-1.5x")
-    named = dict(pyramid.in_nanodet_order())
-    named |= {f"conv_{number}": torch.nn.Conv2d(CHANNELS["m-1.5x"], 112, 1) for number in DENSE}
-    arrays = {f"{name}.{part}": p.detach().numpy() for name, one in named.items() for part, p in one.named_parameters()}
-    np.savez(tmp_path / "teacher.npz", allow_pickle=False, **arrays)
+    write_teacher(tmp_path / "teacher.npz", width="m-1.5x")
     scene = {name: part.numpy() for name, part in EfficientNetLite3().state_dict().items()}
     np.savez(tmp_path / "scene.npz", allow_pickle=False, **scene)
     (tmp_path / "photos").mkdir()

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from made_teacher import write_teacher
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
 from typer.testing import CliRunner
 
@@ -17,17 +18,17 @@ from vision_models.backbones.efficientnet import FEATURES, EfficientNetLite0
 from vision_models.cli.app import app
 from vision_models.errors import DataError
 from vision_models.gifs.config import WEIGHTS as GIFS
-from vision_models.interactions.backbone import CHANNELS, LEVELS, SCENE, CompactPyramid, Width
+from vision_models.interactions.backbone import LEVELS, SCENE, CompactPyramid, Width
 from vision_models.interactions.config import COMPACT, InteractNetConfig
-from vision_models.interactions.network import InteractNet
+from vision_models.interactions.network import InteractNet, normalised
 from vision_models.interactions.relations import Relations
 from vision_models.interactions.training import train as training
 from vision_models.interactions.training.data import Sample, read_samples, repeats, verb_counts, view
 from vision_models.interactions.training.initialise import CLASS_LOGIT, begin_with, load_torchvision_detector
 from vision_models.interactions.training.label import label
-from vision_models.interactions.training.losses import Labels, box_losses, initial_features, normalised
+from vision_models.interactions.training.losses import Labels, box_losses, initial_features
 from vision_models.interactions.training.subjects import TOPICS
-from vision_models.interactions.training.teacher import DENSE, Teacher
+from vision_models.interactions.training.teacher import Teacher
 from vision_models.interactions.training.train import (
     COMPACT_RECIPE,
     LOSSES,
@@ -56,20 +57,6 @@ RIDING = TOPICS["stanford40", "riding_a_horse"]
 def scene_network() -> EfficientNetLite0:
     """The trunk with which the scene begins."""
     return EfficientNetLite0.part_of(GIFS.bundled_path, "encoder.backbone.")
-
-
-def write_teacher(path: Path, seed: int = 0, width: Width = "m") -> Path:
-    """NanoDet-Plus with weights that nobody trained."""
-    torch.manual_seed(seed)
-    pyramid = CompactPyramid(width)
-    named = dict(pyramid.in_nanodet_order())
-    named |= {f"conv_{number}": torch.nn.Conv2d(CHANNELS[width], 112, 1) for number in DENSE}
-    arrays = {}
-    for name, convolution in named.items():
-        for part, tensor in convolution.named_parameters():
-            arrays[f"{name}.{part}"] = tensor.detach().numpy().reshape(-1)  # some publish them flat
-    np.savez(path, allow_pickle=False, **arrays)
-    return path
 
 
 @pytest.fixture

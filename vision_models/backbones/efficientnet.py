@@ -6,10 +6,12 @@ Tan & Le, "EfficientNet", ICML 2019, in Google's Lite variants: no squeeze-and-e
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -127,6 +129,13 @@ class EfficientNetLite(nn.Module):
         mine = {name.removeprefix(prefix): part for name, part in tensors.items() if name.startswith(prefix)}
         load_strictly(network, mine)
         return network
+
+    @torch.no_grad()
+    def expect(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Change the stem of published weights so that `maps` takes images in 0..1, less a mean, by a deviation."""
+        weight, bias = self.stem.parameters()
+        bias.add_((weight.sum(dim=(2, 3)) * (torch.tensor(mean) * 255 - self.mean) * self.scale).sum(dim=1))
+        weight.mul_((torch.tensor(std) * 255 * self.scale)[:, None, None])
 
     def maps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Normalised images (B, 3, H, W) to maps of `map_channels` channels at strides 8, 16, 32 and 32."""

@@ -9,7 +9,6 @@ import functools
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
 
@@ -26,13 +25,6 @@ WeightsOption = Annotated[
 DeviceOption = Annotated[str | None, typer.Option(help="cpu or cuda; the GPU when there is one.")]
 OutOption = Annotated[Path, typer.Option(help="Folder for checkpoints, log and weights.")]
 WorkersOption = Annotated[int, typer.Option(min=0, help="Processes that prepare training data.")]
-
-
-class Size(StrEnum):
-    """Which recipe to train."""
-
-    compact = "compact"
-    paper = "paper"
 
 
 def one_line_errors(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

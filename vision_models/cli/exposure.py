@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,6 @@ import typer
 from vision_models.cli.common import (
     DeviceOption,
     OutOption,
-    Size,
     WeightsOption,
     WorkersOption,
     about,
@@ -41,6 +41,13 @@ def correct(
     typer.echo(f"Wrote {write_png(correction.image, output)}")
     if radiance:
         typer.echo(f"Wrote {write_radiance(correction.radiance, radiance)}")
+
+
+class Size(StrEnum):
+    """Which recipe to train."""
+
+    compact = "compact"
+    paper = "paper"
 
 
 @one_line_errors

@@ -172,16 +172,10 @@ class CompactPyramid(nn.Module):
         self.towers = nn.ModuleList(nn.Sequential(SeparableConv(channels), SeparableConv(channels)) for _ in LEVELS)
         self.outputs = nn.ModuleList(_conv(channels, out_channels) for _ in LEVELS)
 
-    def towers_of(self, x: Tensor, more: Sequence[Tensor] | None = None) -> list[Tensor]:
-        """Return the four levels before the last convolution."""
-        return [tower(level) for tower, level in zip(self.towers, self.neck(self.body(x), more), strict=True)]
-
     def forward(self, x: Tensor, more: Sequence[Tensor] | None = None) -> OrderedDict[str, Tensor]:
         """Return the levels by name."""
-        levels = self.towers_of(x, more)
-        return OrderedDict(
-            (name, output(level)) for name, output, level in zip(LEVELS, self.outputs, levels, strict=True)
-        )
+        parts = zip(LEVELS, self.neck(self.body(x), more), self.towers, self.outputs, strict=True)
+        return OrderedDict((name, output(tower(level))) for name, level, tower, output in parts)
 
     def in_nanodet_order(self) -> Iterator[tuple[str, nn.Conv2d]]:
         """Name each convolution as NanoDet-Plus's ncnn files do."""

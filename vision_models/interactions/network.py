@@ -349,7 +349,7 @@ class OneStageInteractNet(InteractionNetwork):
         height, width = picture.shape[-2:]
         side = min(max(ENLARGED * max(height, width), config.min_side), config.max_side)
         scale = side / max(height, width)
-        resized = _normalised(_resized(picture, round(height * scale), round(width * scale)))
+        resized = normalised(_resized(picture, round(height * scale), round(width * scale)))
         sides = resized.shape[-2:]
         padded = functional.pad(resized, (0, -sides[1] % 64, 0, -sides[0] % 64))
         probabilities, places = (part[0] for part in self.detector(padded[None]))
@@ -364,7 +364,7 @@ class OneStageInteractNet(InteractionNetwork):
         height, width = picture.shape[-2:]
         scale = SCENE_SIDE / max(height, width)
         sides = (max(round(side * scale / SCENE_STRIDE), 1) * SCENE_STRIDE for side in (height, width))
-        _, fine, _, coarse = self.scene.maps(_normalised(_resized(picture, *sides))[None])
+        _, fine, _, coarse = self.scene.maps(normalised(_resized(picture, *sides))[None])
         return fine, coarse
 
     def of_people(self, maps: tuple[Tensor, Tensor], people: Tensor, size: Sequence[int]) -> Tensor:
@@ -425,9 +425,10 @@ def _resized(picture: Tensor, height: int, width: int) -> Tensor:
     return resized[0]
 
 
-def _normalised(picture: Tensor) -> Tensor:
-    mean, std = (picture.new_tensor(values)[:, None, None] for values in (MEAN, STD))
-    return (picture - mean) / std
+def normalised(pictures: Tensor) -> Tensor:
+    """Bring pictures (..., 3, H, W), RGB in 0..1, to the range that the pyramids take."""
+    mean, std = (pictures.new_tensor(values)[:, None, None] for values in (MEAN, STD))
+    return (pictures - mean) / std
 
 
 def _rescaled(boxes: Tensor, shape: Sequence[int], size: Sequence[int]) -> Tensor:

@@ -57,15 +57,18 @@ def _parts(
     if isinstance(network, OneStageInteractNet):
         maps, size = network.look_at(picture), (picture.shape[1], picture.shape[2])
 
+        crowd = crowd_of(CROWD, size, picture.device)
+
         def judge(people: int) -> object:
-            crowd = crowd_of(people, size, picture.device)
-            return network.judge(maps, crowd["boxes"], crowd["labels"] - 1, crowd["scores"], size)
+            boxes, labels, scores = (crowd[name][:people] for name in ("boxes", "labels", "scores"))
+            return network.judge(maps, boxes, labels - 1, scores, size)
 
         return lambda: network.detect(picture), judge, lambda: network.look_at(picture)
     if not isinstance(network, InteractNet):
         raise TypeError(f"a {type(network).__name__} has no parts to time")
     images, _ = network.transform([picture])
     features = network.backbone(images.tensors)
+    crowd = crowd_of(CROWD, images.image_sizes[0], picture.device)
 
     def detector() -> object:
         levels = network.backbone(images.tensors)
@@ -73,8 +76,8 @@ def _parts(
         return network.heads(levels, proposals, images.image_sizes)
 
     def branches(people: int) -> object:
-        crowd = crowd_of(people, images.image_sizes[0], picture.device)
-        return network.heads.look(features, [crowd], images.image_sizes)
+        found = {name: part[:people] for name, part in crowd.items()}
+        return network.heads.look(features, [found], images.image_sizes)
 
     def scene() -> object:
         return network.backbone.scene.maps(images.tensors) if isinstance(network.backbone, CompactBackbone) else None
@@ -108,6 +111,6 @@ def _waiting(work: Callable[[], object], predictor: InteractionPredictor) -> Cal
     def run() -> None:
         work()
         if predictor.device.type == "cuda":
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(predictor.device)
 
     return run

@@ -285,7 +285,7 @@ def _vcoco_tables(title: str, truth: Mapping[Path, TruePeople], predictor: Inter
     recall = PairRecall(0, 0, 0)
     for number, (path, true) in enumerate(truth.items()):
         here = predictor.detect(read_photo(path))
-        recall += pair_recall([true], [here])
+        recall += pair_recall(true, here)
         for name, each in found.items():
             each.append(FoundPeople.of(here.rank_again(**ABLATIONS[name])))
         if number % 500 == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,12 +35,8 @@ class PairRecall:
         )
 
 
-def pair_recall(truth: Sequence[TruePeople], found: Sequence[Interactions]) -> PairRecall:
-    """Count over photos; `truth` and `found` are of the same ones. A pair that is said twice counts once."""
-    return sum((_of_photo(*both) for both in zip(truth, found, strict=True)), PairRecall(0, 0, 0))
-
-
-def _of_photo(truth: TruePeople, found: Interactions) -> PairRecall:
+def pair_recall(truth: TruePeople, found: Interactions) -> PairRecall:
+    """Count in a photo. A pair that is said twice counts once."""
     known = ~np.isnan(truth.roles[..., 0]) & truth.annotated[:, None]
     wanted = [(int(row), int(column)) for row, column in np.argwhere(known)]
     people = _hits(truth.people, found.boxes)  # (P, N)
@@ -50,11 +45,12 @@ def _of_photo(truth: TruePeople, found: Interactions) -> PairRecall:
     boxes = sum(bool(people[row, persons].any() and targets[row, column].any()) for row, column in wanted)
     said: set[tuple[int, int]] = set()
     for one in [one for one in found.interactions if one.object is not None][:MOST]:
-        column = ACTIONS.index(Action(one.verb, one.role or ""))
-        right = (
-            pair for pair in wanted if pair[1] == column and people[pair[0], one.person] and targets[pair][one.object]
-        )
-        said |= {pair for pair in [next((pair for pair in right if pair not in said), None)] if pair}
+        action = ACTIONS.index(Action(one.verb, one.role or ""))
+        for row, column in wanted:
+            is_it = column == action and people[row, one.person] and targets[row, column][one.object]
+            if is_it and (row, column) not in said:
+                said.add((row, column))
+                break
     return PairRecall(len(wanted), boxes, len(said))
 
 

@@ -68,8 +68,7 @@ def read_vcoco(folder: Path, split: str, instances: Path | None = None) -> list[
 
 def _read(folder: Path, split: str, instances: Path | None) -> tuple[list[Scene], dict[int, dict[int, Thing]]]:
     """Read one split, and the boxes of each photo by their number in COCO, in COCO's order."""
-    if split not in SPLITS:
-        raise ValueError(f"V-COCO is read in splits {' and '.join(SPLITS)}, not {split!r}.")
+    _check_split(split)
     labels = read_labels(folder / f"vcoco_{split}.json")
     wanted = set(labels[0]["image_id"])
     sizes: dict[int, tuple[int, int]] = {}
@@ -82,6 +81,11 @@ def _read(folder: Path, split: str, instances: Path | None) -> tuple[list[Scene]
         people[photo].append(row)
     scenes = [_scene(photo, people[photo], labels, known.get(photo, {}), sizes.get(photo)) for photo in sorted(wanted)]
     return scenes, known
+
+
+def _check_split(split: str) -> None:
+    if split not in SPLITS:
+        raise ValueError(f"V-COCO is read in splits {' and '.join(SPLITS)}, not {split!r}.")
 
 
 def read_ground_truth(folder: Path, split: str, instances: Path | None = None) -> dict[int, TruePeople]:
@@ -117,8 +121,7 @@ def read_photo_index(file: Path, split: str, *, complete: bool = True) -> dict[s
         DataError: for a file of another kind.
         ValueError: for another split.
     """
-    if split not in SPLITS:
-        raise ValueError(f"V-COCO is read in splits {' and '.join(SPLITS)}, not {split!r}.")
+    _check_split(split)
     photos = {}
     try:
         for line in file.read_text(encoding="utf-8").splitlines():

@@ -29,13 +29,11 @@ def begin_with(network: InteractNet, teacher: Teacher, scene: EfficientNetLite0)
     known = {name: tensor for name, tensor in teacher.pyramid.state_dict().items() if not name.startswith("outputs.")}
     pyramid.load_state_dict(pyramid.state_dict() | known)
     trunk.load_state_dict(scene.state_dict())
+    trunk.expect(MEAN, STD)
     classes = len(OBJECTS)
     head, predictor = network.heads.box_head, network.heads.box_predictor
     bins, middle = network.config.pooled, network.config.pooled // 2
     with torch.no_grad():
-        weight, bias = trunk.stem.parameters()  # for pictures in 0..255, less 127, by 128
-        bias.add_((weight.sum(dim=(2, 3)) * (torch.tensor(MEAN) * 255 - 127) / 128).sum(dim=1))
-        weight.mul_((torch.tensor(STD) * 255 / 128)[:, None, None])
         for output, dense in zip(convolutions(pyramid.outputs), teacher.dense.values(), strict=True):
             told = len(dense.weight)
             for ours, theirs in zip(output.parameters(), dense.parameters(), strict=True):  # weight, bias

@@ -16,7 +16,7 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import fastrcnn_loss
 
 from vision_models.interactions.backbone import CompactBackbone
-from vision_models.interactions.network import MEAN, STD, InteractionHeads, InteractNet
+from vision_models.interactions.network import InteractionHeads, InteractNet, normalised
 from vision_models.interactions.vocabulary import ACTIONS
 
 NAMED = 0.3  # weight of the labels' classes beside those of the initial network
@@ -34,12 +34,6 @@ class Labels(NamedTuple):
     pair_verbs: Tensor  # (K, 26)
     pair_weights: Tensor  # (K, 26)
     pair_actions: Tensor  # (K, 25) bool: the box is what the action is done to
-
-
-def normalised(pictures: Tensor) -> Tensor:
-    """Bring pictures (B, 3, H, W), RGB in 0..1, to the range that the pyramids take."""
-    mean, std = (pictures.new_tensor(values)[:, None, None] for values in (MEAN, STD))
-    return (pictures - mean) / std
 
 
 def rows_of_pairs(labels: Sequence[Labels]) -> Tensor:

@@ -22,7 +22,7 @@ from vision_models.devices import choose_device
 from vision_models.errors import DataError
 from vision_models.interactions.backbone import CompactBackbone
 from vision_models.interactions.config import COMPACT, InteractNetConfig
-from vision_models.interactions.network import InteractNet
+from vision_models.interactions.network import InteractionNetwork, InteractNet
 from vision_models.interactions.relations import Relations
 from vision_models.interactions.training.data import (
     FULL_SHAPES,
@@ -294,10 +294,15 @@ def train(
         )
     done = {"seconds": round(run.seconds), "device": run.device.type, "labelled_photos": len(samples), "verbs": counts}
     (out / "recipe.json").write_text(json.dumps(asdict(recipe) | done, indent=2) + "\n")
+    return save_network(network, out)
+
+
+def save_network(network: InteractionNetwork, out: Path) -> Path:
+    """Write the weights that a run leaves in its folder, and return their file."""
     weights = out / "interactions.safetensors"
     state = network.state_dict()
     state["verb_photos"] = state["verb_photos"].round().int()
-    save_tensors(weights, compressed(state), asdict(recipe.config))
+    save_tensors(weights, compressed(state), asdict(network.config))
     return weights
 
 

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torchvision.ops import box_iou
 
-from vision_models.backbones.efficientnet import EfficientNetLite3
 from vision_models.devices import choose_device
 from vision_models.errors import DataError
 from vision_models.interactions.boxes import encode
@@ -28,10 +28,11 @@ from vision_models.interactions.evaluation.vcoco import SPLITS, read_photo_index
 from vision_models.interactions.evaluation.vcoco_metrics import TruePeople
 from vision_models.interactions.network import MEAN, STD, OneStageInteractNet, geometry
 from vision_models.interactions.training.teacher import Teacher
+from vision_models.interactions.training.train import save_network
 from vision_models.interactions.training.train_relations import train_relations
-from vision_models.interactions.vocabulary import ACTIONS, PERSON, VERB_NAMES, VERB_OF_ACTION
+from vision_models.interactions.vocabulary import PERSON, VERB_NAMES, VERB_OF_ACTION
 from vision_models.media.photos import read_photo
-from vision_models.weights.checkpoint import compressed, load_tensors, save_tensors
+from vision_models.weights.checkpoint import load_tensors, save_tensors
 
 LOG = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class PhotoFeatures:
 
 @torch.inference_mode()
 def look(network: OneStageInteractNet, path: Path, true: TruePeople) -> PhotoFeatures:
-    """Look at a photo once."""
+    """Look once at a photo with annotated people."""
     device = network.verb_photos.device
     picture = torch.from_numpy(read_photo(path)).to(device).permute(2, 0, 1).float() / 255
     size = picture.shape[-2:]
@@ -90,14 +91,14 @@ def look(network: OneStageInteractNet, path: Path, true: TruePeople) -> PhotoFea
     maps = network.look_at(picture)
     annotated = torch.from_numpy(true.people + CORNER).float().to(device)
     found = boxes[labels == PERSON]
-    overlap, row = _iou(found, annotated).max(dim=1) if len(annotated) else (found[:, 0], found[:, 0].long())
-    is_known = overlap >= MATCH if len(annotated) else torch.zeros(len(found), dtype=torch.bool, device=device)
+    overlap, row = box_iou(found, annotated).max(dim=1)
+    is_known = overlap >= MATCH
     people = torch.cat([found[is_known], annotated])
     rows = torch.cat([row[is_known], torch.arange(len(annotated), device=device)]).cpu().numpy()
     verbs, roles = true.verbs[rows], true.roles[rows] + CORNER
     targets = encode(roles.astype(np.float32), people.cpu().numpy()[:, None])
     wanted = torch.from_numpy(roles).float().to(device)
-    pairs = torch.stack([_iou(boxes, one.nan_to_num(-1)) >= MATCH for one in wanted]) if len(wanted) else None
+    pairs = torch.stack([box_iou(boxes, one.nan_to_num(-1)) >= MATCH for one in wanted])
     away = verbs[:, list(VERB_OF_ACTION)] * np.isnan(roles[..., 0])
     return PhotoFeatures(
         torch.tensor(size),
@@ -110,15 +111,8 @@ def look(network: OneStageInteractNet, path: Path, true: TruePeople) -> PhotoFea
         labels.cpu(),
         scores.cpu(),
         network.of_objects(maps, boxes, size).half().cpu(),
-        torch.zeros(0, len(boxes), len(ACTIONS)) if pairs is None else pairs.float().cpu(),
+        pairs.float().cpu(),
     )
-
-
-def _iou(a: Tensor, b: Tensor) -> Tensor:
-    low, high = torch.maximum(a[:, None, :2], b[None, :, :2]), torch.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = (high - low).clamp_min(0).prod(dim=-1)
-    areas = [(one[:, 2:] - one[:, :2]).prod(dim=-1) for one in (a, b)]
-    return shared / (areas[0][:, None] + areas[1][None] - shared).clamp_min(1e-6)
 
 
 def collect(
@@ -187,14 +181,14 @@ def train_branches(  # noqa: PLR0917 - five sources, in the order of the command
     network.relations.load_state_dict(train_relations(vcoco).state_dict())
     network.verb_photos.copy_(torch.from_numpy(np.sum(verbs, axis=0)))
     network.to(choose_device(device))
-    seen = [collect(network, some, out / "features" / split) for split, some in known.items()]
+    seen = [
+        collect(network, [(path, true) for path, true in some if len(true.people)], out / "features" / split)
+        for split, some in known.items()
+    ]
     fit(network, list(chain(*seen)), recipe)
     out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.json").write_text(json.dumps(asdict(recipe) | {"photos": len(verbs)}, indent=2) + "\n")
-    state = network.cpu().state_dict()
-    state["verb_photos"] = state["verb_photos"].round().int()
-    save_tensors(out / "interactions.safetensors", compressed(state), asdict(recipe.config))
-    return out / "interactions.safetensors"
+    return save_network(network.cpu(), out)
 
 
 def begin_with(network: OneStageInteractNet, teacher: Path, scene: Path) -> None:
@@ -210,18 +204,13 @@ def begin_with(network: OneStageInteractNet, teacher: Path, scene: Path) -> None
         network.scene.load_state_dict(tensors)
     except (KeyError, RuntimeError, OSError, ValueError) as error:
         raise DataError(f"{scene} does not hold the weights of EfficientNet-Lite3: {error}") from error
-    with torch.no_grad():  # images arrive with ImageNet's mean and standard deviation, not in 0..255
-        weight, bias = network.scene.stem.parameters()
-        mean, scale = EfficientNetLite3.mean, EfficientNetLite3.scale
-        bias.add_((weight.sum(dim=(2, 3)) * (torch.tensor(MEAN) * 255 - mean) * scale).sum(dim=1))
-        weight.mul_((torch.tensor(STD) * 255 * scale)[:, None, None])
+    network.scene.expect(MEAN, STD)
 
 
 def fit(network: OneStageInteractNet, photos: Sequence[PhotoFeatures], recipe: BranchesRecipe) -> None:
     """Train the branches of a network in place."""
     device = network.verb_photos.device
     trained = [part for branch in (network.human, network.object, network.pairs) for part in branch.parameters()]
-    photos = [one for one in photos if len(one.people)]
     optimiser = torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     steps = recipe.epochs * (len(photos) // recipe.batch or 1)
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vision_models.interactions.network import HumanBranch, InteractNet, ObjectBranch
-from vision_models.interactions.training.losses import Labels, normalised, relative_places, rows_of_pairs, shaken
+from vision_models.interactions.network import HumanBranch, InteractNet, ObjectBranch, normalised
+from vision_models.interactions.training.losses import Labels, relative_places, rows_of_pairs, shaken
 from vision_models.interactions.vocabulary import VERB_NAMES
 from vision_models.training import loader
 from vision_models.weights.checkpoint import load_tensors, save_tensors
