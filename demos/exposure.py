@@ -136,7 +136,7 @@ def _lay_out_result() -> _Result:
             )
             stops = gr.Slider(-6, 6, 0, step=0.5, label="Exposure (EV)", info=LIGHT, elem_id="stops")
     with gr.Row():
-        photo_file = download_button("photo", ".png", primary=True)
+        photo_file = download_button("photo", ".png")
         light_file = download_button("HDR", RADIANCE)
     return _Result(slider, view, strength, light, stops, photo_file, light_file)
 

@@ -7,7 +7,6 @@ import spaces  # before torch: on ZeroGPU it takes CUDA's place
 
 # isort: split
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ from demos.photo_tab import (
     shown_pixels,
 )
 from demos.samples.people import PEOPLE
-from demos.shell import launch, line, load_or_fall_back, page, weights_source
+from demos.shell import HIDE, launch, line, load_or_fall_back, page, weights_source
 from vision_models.interactions.drawing import (
     active,
     deed,
@@ -48,6 +47,7 @@ from vision_models.interactions.drawing import (
     names,
     pair_label,
     pairs,
+    percent,
     person_number,
     verb_words,
 )
@@ -114,16 +114,14 @@ def choose(
     return found.filter(min_score, verbs or None, None if person in {None, EVERYONE} else person)
 
 
-def prepare(job: InteractionsJob | None, min_score: float) -> tuple[Any, ...]:
+def prepare(job: InteractionsJob | None) -> tuple[Any, ...]:
     """Return the choices that a photo offers: whose interactions are shown, and whose and which are explained.
 
-    Where nothing scores as much as the slider asks for, the slider goes down to the best guess.
+    A new photo begins at the page's own threshold, and without a choice of verbs.
     """
     if job is None:
         return (gr.skip(),) * 6
     found = job.result
-    most = max((one.score for one in found.interactions), default=0.0)
-    lower = LOWEST_SCORE <= most < min_score
     people = [(f"person {person_number(found, person)}", person) for person in active(found.filter(LOWEST_SCORE))]
     best = next((one for one in found.interactions if one.object is not None), None)
     first = best.person if best and people else next((person for _, person in people), None)
@@ -134,7 +132,7 @@ def prepare(job: InteractionsJob | None, min_score: float) -> tuple[Any, ...]:
         gr.update(choices=people, value=first),
         verb,
         gr.update(visible=bool(people)),
-        max(math.floor(100 * most) / 100, LOWEST_SCORE) if lower else gr.skip(),
+        FIRST_SCORE,
     )
 
 
@@ -147,7 +145,7 @@ def layers(job: InteractionsJob, found: Interactions, doubtful: Collection[str])
         first = pair.interactions[0]
         file = job.folder / f"{pair.person}-{pair.object}-{first.verb}-{first.role}.png"
         if not file.exists():
-            Image.fromarray(draw_pair(job.result, pair, width, height, doubtful)).save(file, compress_level=1)
+            Image.fromarray(draw_pair(job.result, pair, width, height)).save(file, compress_level=1)
         label = pair_label(found, pair, doubtful)
         colours[label] = pair.colour
         annotations.append({"image": cached(file), "label": label})
@@ -175,11 +173,13 @@ def summary(whole: Interactions, found: Interactions, min_score: float) -> str:
     if not found.interactions:
         return line(_nothing_left(whole, min_score), "problem")
     count, people = len(found.interactions), len({one.person for one in found.interactions})
-    said = f"{number_of(count, 'interaction')} of {min_score:.2f} or more, of {number_of(people, 'person', 'people')}."
+    said = (
+        f"{number_of(count, 'interaction')} of {number_of(people, 'person', 'people')}, {percent(min_score)} or more."
+    )
     if len(pairs(found)) > SHOWN_PAIRS:
         said += f" The picture shows the {SHOWN_PAIRS} best of {len(pairs(found))} pairs; the table has them all."
     if pairs(found):
-        said += " Point at a name under the picture to see that pair alone, click on it for the reasons."
+        said += " Point at a sentence to see that pair alone, click on it for the reasons."
     return line(said)
 
 
@@ -187,12 +187,11 @@ def _nothing_left(whole: Interactions, min_score: float) -> str:
     best = max(whole.interactions, key=lambda one: one.score, default=None)
     if best is None:
         return "There are people, but they do nothing that this network would name. Try another photo."
-    said = f"{person_number(whole, best.person)} {deed(best, names(whole))}"
-    if best.score < min_score:
-        how = f"The best guess is “{said}” with {best.score:.2f}: move the slider below that."
-    else:
-        how = "Choose everyone and clear the verbs to see all there is."
-    return f"No interaction of {min_score:.2f} or more is left. {how}"
+    if best.score >= min_score:
+        return f"Nothing of {percent(min_score)} or more is left. Choose everyone and clear the verbs to see all."
+    said = f"Person {person_number(whole, best.person)} {deed(best, names(whole))}"
+    nothing = "Nothing certain" if min_score <= FIRST_SCORE else f"Nothing of {percent(min_score)} or more"
+    return f"{nothing}. The best guess is “{said}” with {percent(best.score)}."
 
 
 def sure(found: Interactions) -> list[str]:
@@ -244,6 +243,7 @@ class _Result:
     """The parts of the result that events need."""
 
     said: gr.HTML
+    guesses: gr.Button
     picture: gr.AnnotatedImage
     score: gr.Slider
     person: gr.Dropdown
@@ -269,35 +269,51 @@ class _Result:
 
 def _lay_out_result() -> _Result:
     said = gr.HTML(elem_classes="status", js_on_load=script("status"), elem_id="found")
-    picture = gr.AnnotatedImage(label="Who does what", buttons=["fullscreen"], elem_id="pairs")
+    guesses = gr.Button("Show the best guesses", visible=False, size="sm")
+    picture = gr.AnnotatedImage(label="Who does what", show_label=False, buttons=["fullscreen"], elem_id="pairs")
+    loners = gr.HTML(apply_default_css=False, elem_id="tags")
     with gr.Row():
-        score = gr.Slider(LOWEST_SCORE, 1, FIRST_SCORE, step=0.01, label="Score, at least", elem_id="score")
+        score = gr.Slider(LOWEST_SCORE, 1, FIRST_SCORE, step=0.01, label="At least so sure", elem_id="score")
         person = gr.Dropdown([("everyone", EVERYONE)], value=EVERYONE, label="Whose", min_width=120)
         every_verb = [(verb_words(verb), verb) for verb in VERB_NAMES]
         verbs = gr.Dropdown(every_verb, multiselect=True, label="Verbs (none: all)", min_width=220)
-    with gr.Row():
-        location = gr.Checkbox(value=True, label="Target density (g)", info=LOCATION)
-        interaction = gr.Checkbox(value=True, label="Interaction branch", info=BRANCH)
     with gr.Tabs() as views:
         with gr.Tab("All interactions", id="all"):
-            loners = gr.HTML(apply_default_css=False, elem_id="tags")
             rows = gr.HTML(apply_default_css=False, elem_id="interactions-table")
         with gr.Tab("Why", id="why"), gr.Column() as why:
             with gr.Row():
                 whose = gr.Dropdown([], label="Person", min_width=120)
                 action = gr.Dropdown(ACTION_NAMES, value=ACTION_NAMES[0][1], label="Verb", min_width=160)
             density = gr.Image(
-                label="Where the object was expected",
+                label="Dashed: where the network expected the object",
                 format="png",
                 interactive=False,
                 buttons=["fullscreen"],
                 elem_id="density",
             )
             reasons = gr.HTML(apply_default_css=False, elem_id="reasons")
+    with gr.Accordion("For experts: leave out a part of the network", open=False), gr.Row():
+        location = gr.Checkbox(value=True, label="Target density (g)", info=LOCATION)
+        interaction = gr.Checkbox(value=True, label="Interaction branch", info=BRANCH)
     with gr.Row():
-        picture_file = download_button("picture", ".png", primary=True)
+        picture_file = download_button("picture", ".png")
         table_file = download_button("table", ".json")
-    parts = (said, picture, score, person, verbs, location, interaction, views, loners, rows, why, whose, action)
+    parts = (
+        said,
+        guesses,
+        picture,
+        score,
+        person,
+        verbs,
+        location,
+        interaction,
+        views,
+        loners,
+        rows,
+        why,
+        whose,
+        action,
+    )
     return _Result(*parts, density, reasons, picture_file, table_file)
 
 
@@ -317,7 +333,12 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
             return predictor.detect(image)
 
     def said(found: Interactions) -> str:
-        certain = sure(found)
+        told = {box for one in found.filter(FIRST_SCORE).interactions for box in (one.person, one.object)}
+        certain = [
+            label
+            for box, (label, score) in enumerate(zip(found.labels, found.scores, strict=True))
+            if score >= SURE or box in told
+        ]
         people = certain.count(OBJECTS[PERSON])
         seen = f"{number_of(people, 'person', 'people')} and {number_of(len(certain) - people, 'object')} found."
         return f"{seen} Weights: {weights_source(predictor.weights_file)}."
@@ -325,11 +346,13 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
     def show(job: InteractionsJob | None, *wishes: Any) -> tuple[Any, ...]:
         """Show what the controls leave of the result; the network is not asked again."""
         if job is None:
-            return gr.skip(), line(GONE, "problem"), gr.skip(), gr.skip()
+            return gr.skip(), line(GONE, "problem"), gr.skip(), gr.skip(), HIDE
         found = choose(job.result, *wishes)
         whole = choose(job.result, LOWEST_SCORE, None, None, *wishes[3:])
         shown = layers(job, found, doubtful), summary(whole, found, wishes[0])
-        return *shown, tags(found, doubtful), table(found, training_photos)
+        hidden = any(one.score < wishes[0] for one in whole.interactions)
+        offered = gr.update(visible=hidden and not found.interactions)
+        return *shown, tags(found, doubtful), table(found, training_photos), offered
 
     def write_picture(job: InteractionsJob, *wishes: Any) -> Path:
         drawn = draw(pixels(job.shown), choose(job.result, *wishes), doubtful=doubtful)
@@ -380,17 +403,18 @@ def _wire_result(tab: PhotoTab, parts: _Result, show: Callable[..., Any], arrive
     quiet = LATEST | {"show_progress": "hidden"}
     as_it_is = {"postprocess": False}  # the layers are files already
     wishes = [tab.job, *parts.wishes]
-    seen = [parts.picture, parts.said, parts.loners, parts.rows]
+    seen = [parts.picture, parts.said, parts.loners, parts.rows, parts.guesses]
     question, reason = (
         [tab.job, parts.whose, parts.action, parts.location, parts.interaction],
         [parts.density, parts.reasons],
     )
     choices = [parts.person, parts.verbs, parts.whose, parts.action, parts.why, parts.score]
     for done in arrived:
-        ready = done.success(prepare, [tab.job, parts.score], choices, **AT_ONCE)
+        ready = done.success(prepare, tab.job, choices, **AT_ONCE)
         drawn = ready.success(show, wishes, seen, **LATEST, **as_it_is, show_progress_on=parts.picture)
         drawn.success(explain, question, reason, **quiet)
     changes = (parts.location.change, parts.interaction.change)
+    parts.guesses.click(lambda: LOWEST_SCORE, None, parts.score, **AT_ONCE)
     for changed in (parts.score.change, parts.person.input, parts.verbs.input, *changes):
         changed(show, wishes, seen, **quiet, **as_it_is)
     for changed in (parts.whose.input, parts.action.input, *changes):

@@ -268,7 +268,7 @@ def photo_tab(
     with gr.Row(equal_height=False, elem_id=f"{name}-work", elem_classes="work"):
         with gr.Column(scale=4, min_width=320):
             photo = photo_input()
-            button = gr.Button(words.button)
+            button = gr.Button(words.button, variant="primary")
             status = status_line(f"{name}-status")
             picker = part(
                 "sample_picker",
@@ -285,9 +285,9 @@ def photo_tab(
         gr.HTML(f"<p>{words.origin}</p>", elem_classes="fine")
 
 
-def download_button(what: str, suffix: str, *, primary: bool = False) -> SaveButton:
+def download_button(what: str, suffix: str) -> SaveButton:
     """Lay out a button that saves a file which is made when it is clicked."""
-    button = gr.Button(f"Save {what} ({suffix})", variant="primary" if primary else "secondary")
+    button = gr.Button(f"Save {what} ({suffix})")
     return SaveButton(button, gr.DownloadButton(visible=False), what, suffix)
 
 

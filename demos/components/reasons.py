@@ -7,7 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from demos.components import render
-from vision_models.interactions.drawing import alone, deed, names, person_number, verb_words
+from vision_models.interactions.drawing import alone, deed, names, percent, person_number, verb_words
 from vision_models.interactions.ranking import Interaction
 from vision_models.interactions.result import Interactions
 from vision_models.interactions.vocabulary import ACTIONS, VERB_NAMES, VERBS, Action
@@ -80,7 +80,7 @@ def tags(found: Interactions, doubtful: Collection[str]) -> str:
     people = [
         {
             "number": person_number(found, person),
-            "deeds": [{"words": deed(one, (), doubtful), "score": one.score} for one in deeds],
+            "deeds": [{"words": deed(one, (), doubtful), "score": percent(one.score)} for one in deeds],
         }
         for person, deeds in sorted(alone(found).items(), key=lambda row: person_number(found, row[0]))
     ]
@@ -94,9 +94,9 @@ def table(found: Interactions, training_photos: Mapping[str, int]) -> str:
     called, heads, rows = names(found), columns(found), []
     for one in found.interactions[:TABLE_ROWS]:
         if one.object is None:
-            several = len(VERBS[one.verb]) > 1  # of which one may be in view
+            several = len(VERBS[one.verb]) > 1  # of which one may be found
             verb = verb_words(one.verb, one.role if several else None)
-            thing = "not in view" if one.role else "takes none"
+            thing = "not found" if one.role else "takes none"
         else:
             verb, thing = verb_words(one.verb, one.role), called[one.object]
         guess = "" if training_photos.get(one.verb) else "a guess: no sure training photos"
@@ -123,7 +123,7 @@ def candidates(
         cells = [Cell(figure(one.score), strong=True), *factors(one, parts)]
         if parts == SHARES:
             cells.append(Cell("–" if one.object is None else figure(float(usual[one.object]))))
-        rows.append(Row("not in view" if one.object is None else called[one.object], cells, taken=place == 0))
+        rows.append(Row("not found" if one.object is None else called[one.object], cells, taken=place == 0))
     heads = ("Object", "Score", *parts, *(("Usual object",) if parts == SHARES else ()))
     return render("table", caption=f"{caption}: the best score is taken.", heads=heads, rows=rows), ranked[0].object
 

@@ -54,6 +54,6 @@ def build_edges() -> None:
     with photo_tab("edges", WORDS, SAMPLES) as tab:
         picture = gr.Image(label="Edges", format="png", interactive=False, elem_id="edges")
         detail = gr.Slider(0, 100, 66, step=1, label="Detail (%)", elem_id="detail")
-        button = download_button("drawing", ".png", primary=True)
+        button = download_button("drawing", ".png")
     tab.wire(median, [View(show, [picture], [detail])], [Download(button, save, [detail])])
     gr.api(edges, api_name="edges", **ON_GPU)

@@ -6,7 +6,8 @@ that was looked at: boxes are scaled along.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
@@ -24,6 +25,8 @@ COLOURS = ("#ff6b3d", "#00b8d4", "#ffb000", "#b98cff", "#7ac943", "#ff6fae", "#6
 WHITE, INK = "#ffffff", "#171312"
 EXPECTED = "#ffd166"  # the dashed box of the density view
 GLOW = "#ff6b3d", "#fff3c4"  # of a low and of a high density
+LETTERS = 50  # of them, one above the other, are as high as a picture's longer side
+LARGE_LETTERS = 29  # the same across its width: 12 pixels on a phone, where a picture is 350 wide
 FILL = 0.1  # opacity of a box's inside
 DIMMED = 0.4  # of a photo's brightness, under a density
 
@@ -82,18 +85,34 @@ def verb_words(verb: str, role: str | None = None) -> str:
     return f"{words} {_PREPOSITIONS[verb]}" if verb in _PREPOSITIONS else words
 
 
-def deed(one: Interaction, called: tuple[str, ...], doubtful: Collection[str] = ()) -> str:
-    """Return what is done, such as "ride horse", "smile", "hold (not in view)".
+def deed(one: Interaction, called: Mapping[int, str] | Sequence[str], doubtful: Collection[str] = ()) -> str:
+    """Return what is done, such as "rides horse", "smiles", "holds (object not found)".
 
     Args:
         one: the interaction.
         called: what `names` says.
         doubtful: verbs to be followed by a question mark.
     """
-    mark = "?" if one.verb in doubtful else ""
+    verb = third_person(verb_words(one.verb, one.role if one.object is not None else None))
+    verb += "?" if one.verb in doubtful else ""
     if one.object is not None:
-        return f"{verb_words(one.verb, one.role)}{mark} {called[one.object]}"
-    return f"{verb_words(one.verb)}{mark}" + (" (not in view)" if one.role else "")
+        return f"{verb} {called[one.object]}"
+    return f"{verb} (object not found)" if one.role else verb
+
+
+def third_person(words: str) -> str:
+    """Return what he or she does: "rides", "sits on", "carries"."""
+    verb, *rest = words.split(" ")
+    if verb.endswith("y") and verb[-2] not in "aeiou":
+        verb = f"{verb[:-1]}ies"
+    else:
+        verb += "es" if verb.endswith(("ch", "sh", "s", "x")) else "s"
+    return " ".join([verb, *rest])
+
+
+def percent(score: float) -> str:
+    """Return a score as the page says it."""
+    return f"{100 * score:.0f} %"
 
 
 def person_number(found: Interactions, person: int) -> int:
@@ -102,14 +121,14 @@ def person_number(found: Interactions, person: int) -> int:
 
 
 def pair_label(found: Interactions, pair: Pair, doubtful: Collection[str] = ()) -> str:
-    """Return a pair in words: "1 ride horse 0.62", "1 ride horse 0.62, hold 0.31"."""
+    """Return a pair in words: "Person 1 rides horse · 62 %", "Person 1 rides horse · 62 %, holds it · 31 %"."""
     called = names(found)
     first, *others = pair.interactions
-    said = [f"{deed(first, called, doubtful)} {first.score:.2f}"]
+    said = [f"{deed(first, called, doubtful)} · {percent(first.score)}"]
     for one in others:
-        mark = "?" if one.verb in doubtful else ""
-        said.append(f"{verb_words(one.verb, one.role)}{mark} {one.score:.2f}")
-    return f"{person_number(found, pair.person)} {', '.join(said)}"
+        verb = deed(one, dict.fromkeys(range(len(called)), "it"), doubtful)
+        said.append(f"{verb} · {percent(one.score)}")
+    return f"Person {person_number(found, pair.person)} {', '.join(said)}"
 
 
 def pairs(found: Interactions) -> list[Pair]:
@@ -125,12 +144,17 @@ def pairs(found: Interactions) -> list[Pair]:
 
 
 def alone(found: Interactions) -> dict[int, list[Interaction]]:
-    """Return, per person, what they do without an object, best first; each verb once, whatever its roles."""
+    """Return, per person, what they do without an object, best first; each verb once, whatever its roles.
+
+    A verb that the person does with an object is left out: that they hit with the racket leaves no doubt of the hit,
+    even if the ball was not found.
+    """
     tags: dict[int, list[Interaction]] = {}
+    done = {(one.person, one.verb) for one in found.interactions if one.object is not None}
     for one in found.interactions:
-        told = tags.get(one.person, [])
-        if one.object is None and one.verb not in {other.verb for other in told}:
-            tags[one.person] = [*told, one]
+        if one.object is None and (one.person, one.verb) not in done:
+            done.add((one.person, one.verb))
+            tags.setdefault(one.person, []).append(one)
     return tags
 
 
@@ -158,41 +182,43 @@ def draw(
         A new picture of the size of `image`.
     """
     picture = Image.fromarray(image).convert("RGB")
-    canvas = _Canvas(picture, found)
+    canvas = _Canvas(picture, found, LETTERS if links else LARGE_LETTERS)
     called, tags, shown = names(found), alone(found), pairs(found) if links else []
     people = active(found)
     for person in people:
         canvas.box(person, WHITE)
     for pair in reversed(shown):  # the best on top
         canvas.pair(pair)
-    for person in people:
-        number = person_number(found, person)
-        done = [f"{deed(one, called, doubtful)} {one.score:.2f}" for one in tags.get(person, ())[:3] if links]
-        canvas.write(person, f"{number} {', '.join(done)}".strip(), WHITE)
+    for person in found.people if not links else people:
+        number = str(person_number(found, person))
+        done = [f"{deed(one, called, doubtful)} {percent(one.score)}" for one in tags.get(person, ())[:3] if links]
+        texts = [f"{number} {', '.join(done[:most])}" for most in range(len(done), 0, -1)]
+        canvas.write(person, WHITE, *texts, number, unseen=person not in people)
     for pair in shown:
-        canvas.write(pair.object, pair_label(found, pair, doubtful), pair.colour)
+        label = pair_label(found, pair, doubtful)
+        canvas.write(pair.object, pair.colour, label, label.split(",")[0])
     return np.asarray(picture)
 
 
-def draw_pair(
-    found: Interactions, pair: Pair, width: int, height: int, doubtful: Collection[str] = ()
-) -> NDArray[np.uint8]:
-    """Draw one pair and the first thing that is done, as a layer over a picture of `width` x `height` pixels.
+def draw_pair(found: Interactions, pair: Pair, width: int, height: int) -> NDArray[np.uint8]:
+    """Draw one pair and the name of its object, as a layer over a picture of `width` x `height` pixels.
 
     Returns:
         (height, width, 4) sRGB and opacity.
     """
     layer = Image.new("RGBA", (width, height))
-    canvas = _Canvas(layer, found)
+    canvas = _Canvas(layer, found, LARGE_LETTERS)
     colour = ImageColor.getrgb(pair.colour)
     for box in (pair.person, pair.object):
         canvas.pen.rectangle(canvas.place(box), fill=(*colour[:3], round(255 * FILL)))
     canvas.pair(pair)
-    number = person_number(found, pair.person)
-    x, y, *_ = canvas.place(pair.object)
-    line = 1 + (number - 1) % 3  # the layers of several people lie over each other
-    words = f"{number} {deed(pair.interactions[0], names(found), doubtful)}"
-    canvas.write_at((x, y - line * canvas.text_height - canvas.line), words, pair.colour)
+    # The layers of several pairs lie over each other and over the people's numbers: all keep the same places.
+    for person in found.people:
+        canvas.write(person, WHITE, str(person_number(found, person)), unseen=True)
+    called = names(found)
+    for thing in dict.fromkeys(one.object for one in pairs(found)):
+        if thing not in found.people:
+            canvas.write(thing, pair.colour, called[thing], unseen=thing != pair.object)
     return np.asarray(layer)
 
 
@@ -237,10 +263,10 @@ def draw_expectation(
     far = 2 * max(width, height)  # out of sight
     x1, y1, x2, y2 = np.clip(small.expected_box(person, verb, role), -far, far).round().astype(int).tolist()
     canvas.dashes((x1, y1, x2, y2), EXPECTED)
-    canvas.write(person, called[person], WHITE)
+    canvas.write(person, WHITE, called[person])
     if chosen is not None:
-        canvas.write(chosen, called[chosen], COLOURS[1])
-    canvas.write_at((x1, y2 + canvas.line), "expected here", EXPECTED)
+        canvas.write(chosen, COLOURS[1], called[chosen])
+    canvas.write_beside((x1, y1, x2, y2), EXPECTED, "expected here")
     return np.asarray(picture)
 
 
@@ -256,15 +282,16 @@ def scaled(found: Interactions, width: int, height: int) -> Interactions:
 class _Canvas:
     """A picture that is drawn on, with lines and letters that suit its size; boxes are given by their index."""
 
-    def __init__(self, picture: Image.Image, found: Interactions) -> None:
+    def __init__(self, picture: Image.Image, found: Interactions, letters: int = LETTERS) -> None:
         self.width, self.height = picture.size
         self.pen = ImageDraw.Draw(picture)
         self.boxes = scaled(found, *picture.size).boxes
+        people = [self.place(person) for person in found.people]
         self.line = max(2, round(max(picture.size) / 400))
-        letters = max(13, round(max(picture.size) / 50))
-        self.font = ImageFont.load_default(letters)
-        self.text_height = round(letters * 1.35)
-        self.written: list[tuple[float, float, float, float]] = []
+        high = max(13, round((self.width if letters == LARGE_LETTERS else max(picture.size)) / letters))
+        self.font = ImageFont.load_default(high)
+        self.text_height = round(high * 1.35)
+        self.taken = np.array(people, np.int64).reshape(-1, 4)  # where no words go: people, and other words
 
     def place(self, box: int) -> Box:
         """Return a box in whole pixels within the picture, three or more pixels wide and high."""
@@ -302,26 +329,93 @@ class _Canvas:
                 ends = [(ax + (bx - ax) * n / length, ay + (by - ay) * n / length) for n in (begin, end)]
                 self.pen.line(ends, fill=colour, width=self.line + 1)
 
-    def write(self, box: int, words: str, colour: str) -> None:
-        """Write above the upper left corner of a box."""
-        x, y, *_ = self.place(box)
-        self.write_at((x, y - self.text_height - self.line), words, colour)
+    def write(self, box: int, colour: str, *texts: str, unseen: bool = False) -> None:
+        """Write the first text for which there is room beside a box. See `write_beside`."""
+        self.write_beside(self.place(box), colour, *texts, unseen=unseen)
 
-    def write_at(self, corner: tuple[float, float], words: str, colour: str) -> None:
-        """Write dark words on a bright ground, below whatever is written at that place already."""
+    def write_beside(self, box: Box, colour: str, *texts: str, unseen: bool = False) -> None:
+        """Write the first of the texts for which there is room where no other words and no other person are.
+
+        The room is at the box, or else near it with a line that leads there. Where there is none for any text,
+        nothing is written: the words are beside the picture as well.
+
+        Args:
+            box: what is named.
+            colour: of the ground under the words.
+            texts: the best first.
+            unseen: keep the room, but write nothing.
+        """
         margin = self.text_height // 4
-        size = self.font.getlength(words) + 2 * margin, self.text_height
-        x = min(max(corner[0], 0), max(self.width - size[0], 0))
-        y = min(max(corner[1], 0), max(self.height - size[1], 0))
-        for left, top, right, bottom in sorted(self.written, key=lambda taken: taken[1]):
-            if left < x + size[0] and x < right and top < y + size[1] and y < bottom:
-                y = bottom + 1
-        if y + size[1] > self.height:  # no room below: above the topmost, or over it
-            y = max(min((taken[1] for taken in self.written), default=0) - size[1] - 1, 0)
-        ground = x, y, x + size[0], y + size[1]
-        self.written.append(ground)
-        self.pen.rectangle(ground, fill=colour, outline=INK)
-        self.pen.text((x + margin, y + size[1] / 2), words, fill=INK, font=self.font, anchor="lm")
+        for words in texts:
+            size = round(self.font.getlength(words)) + 2 * margin, self.text_height
+            found = self._room(box, size)
+            if found is None:
+                continue
+            ground, near = found
+            self.taken = np.append(self.taken, [ground], axis=0)
+            if unseen:
+                return
+            if not near:
+                ends = _leader(ground, box)
+                self.pen.line(ends, fill=INK, width=self.line + 2)
+                self.pen.line(ends, fill=colour, width=self.line)
+            x, y, _, bottom = ground
+            self.pen.rectangle(ground, fill=colour, outline=INK)
+            self.pen.text((x + margin, (y + bottom) / 2), words, fill=INK, font=self.font, anchor="lm")
+            return
+
+    def _room(self, box: Box, size: tuple[int, int]) -> tuple[Box, bool] | None:
+        """Return where words of a size go, and whether that is at the box; None where there is no room."""
+        (width, height), (x1, y1, x2, y2), gap = size, box, self.line
+        above, below = y1 - height - gap, y2 + gap
+        places = [(x1, above), (x2 - width, above), (x1, below), (x2 - width, below)]
+        places += [(x1 - width - gap, y1), (x2 + gap, y1), (x1 - width - gap, y2 - height), (x2 + gap, y2 - height)]
+        for place in places:
+            ground = self._at(place, size)
+            if ground and not _meets(ground, box) and self._is_free(ground):
+                return ground, True
+        inside = self._at((x1, max(y1, 0)), size)
+        if inside and (y2 - y1 > 4 * height or x2 - x1 > 4 * width) and self._is_free(inside, but=box):
+            return inside, True
+        middle_x, middle_y = _middle(box)
+        for radius in range(1, 9):
+            for turn in range(12):
+                angle = 2 * math.pi * turn / 12
+                away = radius * 1.2 * height
+                x = middle_x + math.cos(angle) * (away + (x2 - x1 + width) / 2) - width / 2
+                y = middle_y + math.sin(angle) * (away + (y2 - y1) / 2) - height / 2
+                ground = self._at((x, y), size)
+                if ground and self._is_free(ground) and self._is_free_between(ground, box):
+                    return ground, False
+        return (inside, True) if inside and self._is_free(inside, but=box) else None
+
+    def _at(self, corner: tuple[float, float], size: tuple[int, int]) -> Box | None:
+        """Return the ground of words at a corner, moved sideways into the picture; None if it does not fit in."""
+        (width, height), y = size, round(corner[1])
+        if width > self.width or y < 0 or y + height > self.height:
+            return None
+        x = min(max(round(corner[0]), 0), self.width - width)
+        return x, y, x + width, y + height
+
+    def _is_free(self, ground: Box, *, but: Box | None = None) -> bool:
+        taken = self.taken if but is None else self.taken[(self.taken != but).any(axis=1)]
+        return not ((taken[:, :2] < ground[2:]) & (taken[:, 2:] > ground[:2])).all(axis=1).any()
+
+    def _is_free_between(self, ground: Box, box: Box) -> bool:
+        """Whether the line that leads from words to their box crosses nobody else, and no other words."""
+        points = np.linspace(*_leader(ground, box), 24)[:, None]
+        taken = self.taken[(self.taken != box).any(axis=1)]
+        return not ((taken[:, :2] < points) & (points < taken[:, 2:])).all(axis=2).any()
+
+
+def _leader(ground: Box, box: Box) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the ends of the line from the middle of some words to the nearest place of their box."""
+    (x, y), (x1, y1, x2, y2) = _middle(ground), box
+    return (x, y), (min(max(x, x1), x2), min(max(y, y1), y2))
+
+
+def _meets(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _grown(box: Box, by: int) -> Box:
