@@ -31,8 +31,11 @@ from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, PERSON, VERB
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in 0..1
 SCENE_BINS = 2  # per side of a person, on the map of the scene
 # Of the one-stage network:
-SCENE_SIDE = 640  # pixels of the longer side, at which EfficientNet-Lite3 sees a photo
-FINE_BINS, COARSE_BINS = 3, 2  # per side of a person, on its maps at strides 16 and 32
+SCENE_SIDE = 512  # pixels of the longer side, at which EfficientNet-Lite3 sees a photo
+PERSON_SIDE = 192  # pixels of a square, at which it sees each person
+AROUND = 1.25  # sides of that square, in longer sides of the person's box
+CROPS = 8  # people seen at once: more do not fit into a CPU's cache
+CROPPED_SIDE = 1280  # pixels: larger photos are made smaller before people are cut out
 GEOMETRY, PLACE = 10, 8  # numbers that say where a pair, and where a person is
 ENLARGED = 1.3  # how much small photos are enlarged for the detector
 
@@ -316,9 +319,8 @@ class OneStageInteractNet(InteractionNetwork):
     def __init__(self, config: InteractNetConfig) -> None:
         super().__init__(config)
         self.detector, self.scene = NanoDet("m-1.5x"), EfficientNetLite3()
-        fine, coarse = self.scene.map_channels[1], FEATURES
-        self.human = HumanBranch(fine * FINE_BINS**2 + coarse * (COARSE_BINS**2 + 1) + PLACE, config.human_hidden)
-        self.object = ObjectBranch(coarse, config.object_hidden)
+        self.human = HumanBranch(2 * FEATURES + PLACE, config.human_hidden)
+        self.object = ObjectBranch(FEATURES, config.object_hidden)
         self.pairs = PairBranch(config.human_hidden)
 
     def forward(self, pictures: Sequence[Tensor]) -> list[Found]:
@@ -326,16 +328,15 @@ class OneStageInteractNet(InteractionNetwork):
         return [self._found(picture) for picture in pictures]
 
     def _found(self, picture: Tensor) -> Found:
-        return self.judge(self.look_at(picture), *self.detect(picture), picture.shape[-2:])
+        return self.judge(picture, self.look_at(picture), *self.detect(picture))
 
-    def judge(
-        self, maps: tuple[Tensor, Tensor], boxes: Tensor, labels: Tensor, scores: Tensor, size: Sequence[int]
-    ) -> Found:
-        """Run the branches on boxes (N, 4) in a picture of a size (height, width) that `look_at` has seen."""
+    def judge(self, picture: Tensor, scene: Tensor, boxes: Tensor, labels: Tensor, scores: Tensor) -> Found:
+        """Run the branches on boxes (N, 4) in a picture (3, H, W), RGB in 0..1, of which `look_at` made a map."""
+        size = picture.shape[-2:]
         people = ((labels == PERSON) & (scores >= LEAST_SCORE)).nonzero()[:, 0]
-        features = self.human.head(self.of_people(maps, boxes[people], size))
+        features = self.human.head(self.of_people(picture, scene, boxes[people]))
         verbs, offsets = self.human.tell(features)
-        found = Found(boxes, labels, scores, people, verbs, offsets, self.object(self.of_objects(maps, boxes, size)))
+        found = Found(boxes, labels, scores, people, verbs, offsets, self.object(self.of_objects(scene, boxes, size)))
         places, away = geometry(boxes[people], boxes, size), self.pairs.absent(features)[..., None]
         seen = [
             torch.cat([self.pairs(features, verbs, (labels, scores), places, see=see).mT, away], dim=-1)
@@ -359,24 +360,24 @@ class OneStageInteractNet(InteractionNetwork):
         keep = batched_nms(boxes, scores, labels, config.nms_iou)[: config.boxes]
         return boxes[keep], labels[keep], scores[keep]
 
-    def look_at(self, picture: Tensor) -> tuple[Tensor, Tensor]:
-        """Return two maps of a picture (3, H, W), RGB in 0..1: of 136 channels at stride 16, of 1,280 at stride 32."""
+    def look_at(self, picture: Tensor) -> Tensor:
+        """Return a map (1, 1280, h, w) at stride 32 of a picture (3, H, W), RGB in 0..1."""
         height, width = picture.shape[-2:]
         scale = SCENE_SIDE / max(height, width)
         sides = (max(round(side * scale / SCENE_STRIDE), 1) * SCENE_STRIDE for side in (height, width))
-        _, fine, _, coarse = self.scene.maps(normalised(_resized(picture, *sides))[None])
-        return fine, coarse
+        return self.scene.maps(normalised(_resized(picture, *sides))[None])[-1]
 
-    def of_people(self, maps: tuple[Tensor, Tensor], people: Tensor, size: Sequence[int]) -> Tensor:
-        """Return what the human-centric branch looks at, of people (P, 4) in a picture of a size (height, width)."""
-        fine, coarse = maps
-        whole = coarse.mean(dim=(2, 3)).expand(len(people), -1)
-        parts = [_regions(coarse, people, size, COARSE_BINS), whole, _place(people, size)]
-        return torch.cat([*parts, _regions(fine, people, size, FINE_BINS) / 4], dim=1)
+    def of_people(self, picture: Tensor, scene: Tensor, people: Tensor) -> Tensor:
+        """Return what the human-centric branch looks at, of people (P, 4): their own pixels, the photo, their place."""
+        crops = _squares(picture, people).split(CROPS)
+        theirs = [self.scene.maps(normalised(some))[-1].mean(dim=(2, 3)) for some in crops if len(some)]
+        whole = scene.mean(dim=(2, 3)).expand(len(people), -1)
+        return torch.cat([torch.cat(theirs or [whole]), whole, _place(people, picture.shape[-2:])], dim=1)
 
-    def of_objects(self, maps: tuple[Tensor, Tensor], boxes: Tensor, size: Sequence[int]) -> Tensor:
-        """Return what the interaction branch looks at, of boxes (N, 4)."""
-        return _regions(maps[1], boxes, size, 1)
+    def of_objects(self, scene: Tensor, boxes: Tensor, size: Sequence[int]) -> Tensor:
+        """Return what the interaction branch looks at, of boxes (N, 4) in a picture of a size (height, width)."""
+        placed = _rescaled(boxes, size, scene.shape[-2:])
+        return roi_align(scene, [placed], 1, sampling_ratio=2, aligned=True).flatten(1)
 
 
 def build(config: InteractNetConfig) -> InteractionNetwork:
@@ -410,10 +411,17 @@ def _place(people: Tensor, size: Sequence[int]) -> Tensor:
     return torch.cat([corners, sides, torch.stack([sides.prod(dim=1).log() / 4, aspect], dim=1)], dim=1)
 
 
-def _regions(level: Tensor, boxes: Tensor, size: Sequence[int], bins: int) -> Tensor:
-    """Return bins of a map (1, C, h, w) under boxes (K, 4) in a picture of a size (height, width): (K, C * bins^2)."""
-    placed = _rescaled(boxes, size, level.shape[-2:])
-    return roi_align(level, [placed], bins, sampling_ratio=2, aligned=True).flatten(1)
+def _squares(picture: Tensor, people: Tensor) -> Tensor:
+    """Cut people (P, 4) out of a picture (3, H, W), black outside of it: (P, 3, 192, 192)."""
+    size = picture.shape[-2:]
+    scale = min(CROPPED_SIDE / max(size), 1)
+    if scale < 1:
+        picture = _resized(picture, *(round(side * scale) for side in size))
+    placed = _rescaled(people, size, picture.shape[-2:])
+    middle = (placed[:, :2] + placed[:, 2:]) / 2
+    reach = AROUND / 2 * (placed[:, 2:] - placed[:, :2]).amax(dim=1, keepdim=True)
+    squares = torch.cat([middle - reach, middle + reach], dim=1)
+    return roi_align(picture[None], [squares], PERSON_SIDE, aligned=True)
 
 
 def _resized(picture: Tensor, height: int, width: int) -> Tensor:

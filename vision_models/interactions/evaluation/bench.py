@@ -55,13 +55,11 @@ def _parts(
 ) -> tuple[Callable[[], object], Callable[[int], object], Callable[[], object]]:
     """Return what runs the detector, the branches on so many people, and the network of the scene."""
     if isinstance(network, OneStageInteractNet):
-        maps, size = network.look_at(picture), (picture.shape[1], picture.shape[2])
-
-        crowd = crowd_of(CROWD, size, picture.device)
+        seen, crowd = network.look_at(picture), crowd_of(CROWD, (picture.shape[1], picture.shape[2]), picture.device)
 
         def judge(people: int) -> object:
             boxes, labels, scores = (crowd[name][:people] for name in ("boxes", "labels", "scores"))
-            return network.judge(maps, boxes, labels - 1, scores, size)
+            return network.judge(picture, seen, boxes, labels - 1, scores)
 
         return lambda: network.detect(picture), judge, lambda: network.look_at(picture)
     if not isinstance(network, InteractNet):

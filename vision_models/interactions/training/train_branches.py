@@ -48,7 +48,7 @@ class BranchesRecipe:
 
     config: InteractNetConfig = ONE_STAGE
     splits: tuple[str, ...] = SPLITS  # of V-COCO
-    epochs: int = 16
+    epochs: int = 30
     batch: int = 16  # photos
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
@@ -88,7 +88,7 @@ def look(network: OneStageInteractNet, path: Path, true: TruePeople) -> PhotoFea
     picture = torch.from_numpy(read_photo(path)).to(device).permute(2, 0, 1).float() / 255
     size = picture.shape[-2:]
     boxes, labels, scores = (part[:MOST_OBJECTS] for part in network.detect(picture))
-    maps = network.look_at(picture)
+    scene = network.look_at(picture)
     annotated = torch.from_numpy(true.people + CORNER).float().to(device)
     found = boxes[labels == PERSON]
     overlap, row = box_iou(found, annotated).max(dim=1)
@@ -103,14 +103,14 @@ def look(network: OneStageInteractNet, path: Path, true: TruePeople) -> PhotoFea
     return PhotoFeatures(
         torch.tensor(size),
         people.cpu(),
-        network.of_people(maps, people, size).half().cpu(),
+        network.of_people(picture, scene, people).half().cpu(),
         torch.from_numpy(verbs).float(),
         torch.from_numpy(away).float(),
         torch.from_numpy(targets),
         boxes.cpu(),
         labels.cpu(),
         scores.cpu(),
-        network.of_objects(maps, boxes, size).half().cpu(),
+        network.of_objects(scene, boxes, size).half().cpu(),
         pairs.float().cpu(),
     )
 
