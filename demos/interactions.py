@@ -195,8 +195,10 @@ def _nothing_left(whole: Interactions, min_score: float) -> str:
 
 
 def sure(found: Interactions) -> list[str]:
-    """Return what the detector is sure of."""
-    return [label for label, score in zip(found.labels, found.scores, strict=True) if score >= SURE]
+    """Return what is in the photo: what the detector is sure of, and what takes part in anything that is shown."""
+    told = {box for one in found.filter(FIRST_SCORE).interactions for box in (one.person, one.object)}
+    parts = enumerate(zip(found.labels, found.scores, strict=True))
+    return [label for box, (label, score) in parts if score >= SURE or box in told]
 
 
 def number_of(count: int, one: str, several: str = "") -> str:
@@ -298,23 +300,8 @@ def _lay_out_result() -> _Result:
     with gr.Row():
         picture_file = download_button("picture", ".png")
         table_file = download_button("table", ".json")
-    parts = (
-        said,
-        guesses,
-        picture,
-        score,
-        person,
-        verbs,
-        location,
-        interaction,
-        views,
-        loners,
-        rows,
-        why,
-        whose,
-        action,
-    )
-    return _Result(*parts, density, reasons, picture_file, table_file)
+    controls, explained = (score, person, verbs, location, interaction), (why, whose, action, density, reasons)
+    return _Result(said, guesses, picture, *controls, views, loners, rows, *explained, picture_file, table_file)
 
 
 def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = load_predictor) -> None:
@@ -333,12 +320,7 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
             return predictor.detect(image)
 
     def said(found: Interactions) -> str:
-        told = {box for one in found.filter(FIRST_SCORE).interactions for box in (one.person, one.object)}
-        certain = [
-            label
-            for box, (label, score) in enumerate(zip(found.labels, found.scores, strict=True))
-            if score >= SURE or box in told
-        ]
+        certain = sure(found)
         people = certain.count(OBJECTS[PERSON])
         seen = f"{number_of(people, 'person', 'people')} and {number_of(len(certain) - people, 'object')} found."
         return f"{seen} Weights: {weights_source(predictor.weights_file)}."

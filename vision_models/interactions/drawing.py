@@ -189,11 +189,14 @@ def draw(
         canvas.box(person, WHITE)
     for pair in reversed(shown):  # the best on top
         canvas.pair(pair)
-    for person in found.people if not links else people:
+    if not links:
+        canvas.numbers(found, people)
+        return np.asarray(picture)
+    for person in people:
         number = str(person_number(found, person))
-        done = [f"{deed(one, called, doubtful)} {percent(one.score)}" for one in tags.get(person, ())[:3] if links]
+        done = [f"{deed(one, called, doubtful)} {percent(one.score)}" for one in tags.get(person, ())[:3]]
         texts = [f"{number} {', '.join(done[:most])}" for most in range(len(done), 0, -1)]
-        canvas.write(person, WHITE, *texts, number, unseen=person not in people)
+        canvas.write(person, WHITE, *texts, number)
     for pair in shown:
         label = pair_label(found, pair, doubtful)
         canvas.write(pair.object, pair.colour, label, label.split(",")[0])
@@ -212,9 +215,7 @@ def draw_pair(found: Interactions, pair: Pair, width: int, height: int) -> NDArr
     for box in (pair.person, pair.object):
         canvas.pen.rectangle(canvas.place(box), fill=(*colour[:3], round(255 * FILL)))
     canvas.pair(pair)
-    # The layers of several pairs lie over each other and over the people's numbers: all keep the same places.
-    for person in found.people:
-        canvas.write(person, WHITE, str(person_number(found, person)), unseen=True)
+    canvas.numbers(found, ())  # the layers of several pairs lie over each other and over these: all keep their places
     called = names(found)
     for thing in dict.fromkeys(one.object for one in pairs(found)):
         if thing not in found.people:
@@ -328,6 +329,11 @@ class _Canvas:
                 end = min(begin + dash, length)
                 ends = [(ax + (bx - ax) * n / length, ay + (by - ay) * n / length) for n in (begin, end)]
                 self.pen.line(ends, fill=colour, width=self.line + 1)
+
+    def numbers(self, found: Interactions, seen: Collection[int]) -> None:
+        """Write the numbers of some people, where they stand whoever else is seen."""
+        for person in found.people:
+            self.write(person, WHITE, str(person_number(found, person)), unseen=person not in seen)
 
     def write(self, box: int, colour: str, *texts: str, unseen: bool = False) -> None:
         """Write the first text for which there is room beside a box. See `write_beside`."""

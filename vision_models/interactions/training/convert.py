@@ -60,9 +60,6 @@ def nanodet(param: Path, weights: Path, out: Path) -> Path:
         kept = np.dtype(_TYPES[mark])
         start, place = place + 4, place + 4 + -(-size * kept.itemsize // 4) * 4
         flat = np.frombuffer(content[start : start + size * kept.itemsize], kept)
-        quantised = int(
-            settings.get("8", "0")
-        )  # then scales follow, of the weights, the input, and over 100 the output
         scales = outputs if quantised else 0
         floats = np.frombuffer(content[place : place + 4 * (outputs + scales)], "<f4")
         place += 4 * (outputs + scales + (quantised > 0) + (quantised > 100))
