@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 SHOWN_SIDE = 1600  # pixels: every pair is a layer of that size in the visitor's browser ...
 SHOWN_PAIRS = 12  # ... so there are not too many of them
-LOWEST_SCORE, FIRST_SCORE = 0.05, 0.2
+LOWEST_SCORE, FIRST_SCORE = 0.05, 0.25
 SURE = 0.3  # of the detector: what a person would say is in the photo
 EVERYONE = -1
 ACTION_NAMES = [(verb_words(*action), f"{action.verb}:{action.role}") for action in ACTIONS]

@@ -17,8 +17,8 @@ CANDIDATES = 5
 PRODUCT = ("Person found", "Object found", "Action", "Place")  # as in the paper
 SHARES = ("Person found", "Action", "Target", "Object found", "Place")
 JOINT = ("Person found", "Does it with this", "Object found", "Place")
-TRAINED_ON = """They were trained on photos labelled with an action or a sport (Stanford 40, 100 sports, 22 sports,
-HAR-15, Willow 7, stills of clips), on objects that another detector found, and on the boxes of V-COCO."""
+TRAINED_ON = """What people do was learned from 2,700 photos of V-COCO, in which everybody's actions are labelled, from
+captions of COCO's photos, and from Stanford 40."""
 
 
 @dataclass(frozen=True)

@@ -721,13 +721,13 @@ def test_a_new_photo_begins_at_the_threshold_of_the_page(page: Page, photo: Call
     wait_for_rows(page, scene().filter(0.6))
     remove(page)
     looked_at(page, photo("another.png"))
-    wait_for_rows(page, scene().filter(0.2))
+    wait_for_rows(page, scene().filter(0.25))
 
 
 @browser
 def test_a_photo_shows_its_pairs_with_a_legend_in_their_colours(page: Page, photo: Callable[..., Path]) -> None:
     looked_at(page, photo())
-    found = scene().filter(0.2)
+    found = scene().filter(0.25)
     expected = pairs(found)
     wait_for_legend(page, found)
     assert legend(page) == [pair_label(found, pair, {"point", "carry"}) for pair in expected]
@@ -748,7 +748,7 @@ def test_the_table_says_the_same_in_words_and_marks_what_was_never_trained(
     page: Page, photo: Callable[..., Path]
 ) -> None:
     looked_at(page, photo())
-    wait_for_rows(page, scene().filter(0.2))
+    wait_for_rows(page, scene().filter(0.25))
     table = page.locator("#interactions-table table")
     assert table.locator("caption").inner_text() == "Score = person × object × action × place."
     assert table.locator("th[scope=col]").all_inner_texts()[:4] == ["Person", "Verb", "Object", "Score"]
@@ -772,12 +772,12 @@ def test_what_needs_no_object_is_a_tag_of_its_person(page: Page, photo: Callable
 @browser
 def test_score_verbs_and_person_answer_without_another_look(page: Page, site: Site, photo: Callable[..., Path]) -> None:
     looked_at(page, photo())
-    wait_for_rows(page, scene().filter(0.2))
+    wait_for_rows(page, scene().filter(0.25))
     looks = len(site.fake.looks)
     set_score(page, 0.6)
     wait_for_rows(page, scene().filter(0.6))
     set_score(page, 0.1)
-    wait_for_rows(page, scene().filter(0.2))
+    wait_for_rows(page, scene().filter(0.25))
     page.get_by_label("Whose").click()
     page.get_by_role("option", name="person 1").click()
     wait_for_rows(page, scene().filter(0.2, person=RIDER))
@@ -793,7 +793,7 @@ def test_density_and_branch_can_be_switched_off_without_another_look(
     page: Page, site: Site, photo: Callable[..., Path]
 ) -> None:
     looked_at(page, photo())
-    wait_for_legend(page, scene().filter(0.2))
+    wait_for_legend(page, scene().filter(0.25))
     looks, before = len(site.fake.looks), legend(page)
     page.get_by_text("For experts").click()
     for switch, options in (("Target density", {"location": False}), ("Interaction branch", {"interaction": False})):
@@ -802,7 +802,7 @@ def test_density_and_branch_can_be_switched_off_without_another_look(
         wait_for_legend(page, other)
         assert legend(page) != before
         page.get_by_label(switch).check()
-        wait_for_legend(page, scene().filter(0.2))
+        wait_for_legend(page, scene().filter(0.25))
     assert len(site.fake.looks) == looks
 
 
@@ -864,7 +864,7 @@ def test_nothing_found_is_said_with_what_to_do(page: Page, photo: Callable[..., 
     page.locator("#found").get_by_text("No people were found in this photo, and nothing else").wait_for()
     remove(page)
     looked_at(page, photo())
-    wait_for_rows(page, scene().filter(0.2))
+    wait_for_rows(page, scene().filter(0.25))
     set_score(page, 0.99)
     page.locator("#found").get_by_text("Nothing of 99 % or more. The best guess is").wait_for()
     page.locator("#pairs .legend-item").first.wait_for(state="detached")

@@ -1,4 +1,4 @@
-"""The one-stage network: what it learns from labelled people, and what it says about pairs."""
+"""The compact network: what it learns from labelled people, and what it says about pairs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from vision_models.backbones.efficientnet import EfficientNetLite3
 from vision_models.cli.app import app
 from vision_models.errors import DataError
 from vision_models.interactions.evaluation.vcoco import read_photo_index
-from vision_models.interactions.network import OneStageInteractNet, geometry
+from vision_models.interactions.network import CompactInteractNet, geometry
 from vision_models.interactions.predictor import InteractionPredictor
 from vision_models.interactions.ranking import Factors
 from vision_models.interactions.relations import Relations
 from vision_models.interactions.result import Interactions
 from vision_models.interactions.training import train_branches as training
+from vision_models.interactions.training.features import PhotoFeatures, look_at_photo
+from vision_models.interactions.training.weak_people import read_captions
 from vision_models.interactions.vocabulary import ACTIONS, VERB_NAMES, Action
 from vision_models.media.photos import read_photo
 
@@ -50,14 +52,19 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         photo = {"coco_id": number, "split": "train", "width": 128, "height": 96, "persons": [rider, nobody_knows]}
         lines.append(json.dumps(photo))
     (tmp_path / "index.jsonl").write_text("\n".join(lines))
+    walker = {"box": [0, 0, 0.5, 1], "score": 0.9, "verbs": {"walk": "single person", "sit": "all prominent people"}}
+    crowd = {"box": [0.5, 0, 1, 1], "score": 0.9, "verbs": {"sit": "all prominent people"}}
+    photo = {"path": "set/COCO_000000000001.jpg", "in_vcoco_index": False, "persons": [walker, crowd]}
+    (tmp_path / "captions.jsonl").write_text(json.dumps(photo))
     monkeypatch.setattr(training, "train_relations", lambda _: Relations())
     names = {"index": "index.jsonl", "photos": "photos", "vcoco": "", "teacher": "teacher.npz", "scene": "scene.npz"}
+    names |= {"captions": "captions.jsonl", "caption-photos": "photos"}
     return [word for name, file in names.items() for word in (f"--{name}", str(tmp_path / file))]
 
 
 def train(sources: list[str], out: Path) -> str:
     result = CliRunner().invoke(
-        app, ["train", "interactions", "--size", "one-stage", *sources, "--out", str(out), "--device", "cpu"]
+        app, ["train", "interactions", *sources, "--out", str(out), "--device", "cpu", "--workers", "0"]
     )
     assert result.exit_code == 0, result.output
     return result.output
@@ -74,7 +81,8 @@ def test_the_command_trains_weights_that_answer(
     assert predictor.training_photos["sit"] == 0
     found = predictor.detect(read_photo(tmp_path / "photos" / "COCO_000000000001.jpg"))
     assert (found.width, found.height) == (128, 96)
-    monkeypatch.setattr(training, "look", lambda *_: pytest.fail("what was seen is kept"))
+    for look in ("look_at_photo", "look_at_person"):
+        monkeypatch.setattr(training, look, lambda *_: pytest.fail("what was seen is kept"))
     train(sources, tmp_path / "run")
 
 
@@ -82,35 +90,51 @@ RECIPE = training.BranchesRecipe()
 
 
 def test_every_branch_learns(sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = OneStageInteractNet(RECIPE.config).eval()
+    network = CompactInteractNet(RECIPE.config).eval()
     training.begin_with(network, tmp_path / "teacher.npz", tmp_path / "scene.npz")
     (known,) = list(read_photo_index(tmp_path / "index.jsonl", "train", complete=False).values())[:1]
-    seen = training.look(network, tmp_path / "photos" / "COCO_000000000001.jpg", known)
+    seen = PhotoFeatures(**look_at_photo(network, (tmp_path / "photos" / "COCO_000000000001.jpg", known)))
     horse = torch.tensor([[0.2 * 128, 0.5 * 96, 0.9 * 128, 96.0]])
     seen = replace(seen, boxes=horse, labels=torch.tensor([17]), scores=torch.tensor([0.9]), things=seen.things[:1])
     pairs = torch.zeros(len(seen.people), 1, len(ACTIONS))
     pairs[:, :, RIDE] = 1
     torch.manual_seed(0)
     losses = [training._losses(network, [replace(seen, pairs=pairs)], RECIPE, torch.device("cpu"))]
-    training.fit(network, [replace(seen, pairs=pairs)] * 4, replace(RECIPE, epochs=20, warm_up=1, batch=4))
+    training.fit(network, [replace(seen, pairs=pairs)] * 4, [], replace(RECIPE, epochs=20, warm_up=1, batch=4))
     losses.append(training._losses(network, [replace(seen, pairs=pairs)], RECIPE, torch.device("cpu")))
     assert (losses[1] < losses[0]).all()
 
 
+def test_a_caption_teaches_the_verbs_that_it_names_and_no_others(sources: list[str], tmp_path: Path) -> None:
+    (person,) = read_captions(tmp_path / "captions.jsonl", tmp_path / "photos")
+    assert {VERB_NAMES[verb] for verb in np.flatnonzero(person.verbs)} == {"walk", "sit"}
+    assert (person.weights == person.verbs).all()
+
+
+def test_a_mirrored_photo_has_its_people_and_objects_on_the_other_side(sources: list[str], tmp_path: Path) -> None:
+    network = CompactInteractNet(RECIPE.config).eval()
+    (known,) = list(read_photo_index(tmp_path / "index.jsonl", "train", complete=False).values())[:1]
+    seen = PhotoFeatures(**look_at_photo(network, (tmp_path / "photos" / "COCO_000000000001.jpg", known)))
+    other = seen.mirrored()
+    assert other.people[-1].tolist() == pytest.approx([128 * 0.4, 96 * 0.1, 128 * 0.7, 96 * 0.8])
+    assert other.targets[-1, RIDE, 0] == -seen.targets[-1, RIDE, 0]
+    torch.testing.assert_close(other.mirrored().people, seen.people)
+    place = seen.features[:, -1, -8:]  # left, top, right, bottom, ...
+    torch.testing.assert_close(place[1, [0, 2]], 1 - place[0, [2, 0]], atol=1e-3, rtol=0)
+
+
 def test_photos_that_are_not_there_are_named(sources: list[str], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    index, photos, vcoco, teacher, scene, out = (
-        tmp_path / name for name in ("index.jsonl", "empty", "", "teacher.npz", "scene.npz", "run")
-    )
+    files = (tmp_path / name for name in ("index.jsonl", "empty", "", "teacher.npz", "scene.npz"))
     with pytest.raises(DataError, match=r"None of the photos that index\.jsonl names"):
-        training.train_branches(index, photos, vcoco, teacher, scene, out, RECIPE, device="cpu")
+        training.train_branches(training.Sources(*files), tmp_path / "run", RECIPE, device="cpu")
     np.savez(tmp_path / "scene.npz", something=np.zeros(3))
     with pytest.raises(DataError, match=r"scene\.npz does not hold the weights of EfficientNet-Lite3"):
-        training.begin_with(OneStageInteractNet(RECIPE.config), tmp_path / "teacher.npz", tmp_path / "scene.npz")
+        training.begin_with(CompactInteractNet(RECIPE.config), tmp_path / "teacher.npz", tmp_path / "scene.npz")
 
 
 def test_the_command_says_what_it_needs(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["train", "interactions", "--size", "one-stage", "--out", str(tmp_path)])
+    result = CliRunner().invoke(app, ["train", "interactions", "--out", str(tmp_path)])
     assert result.exit_code == 1
     assert "needs --index, --photos, --vcoco, --teacher and --scene" in result.output
 

@@ -15,7 +15,7 @@ from vision_models.cli.app import app
 from vision_models.errors import PhotoError, WeightsChecksumError
 from vision_models.interactions.config import WEIGHTS
 from vision_models.interactions.evaluation.bench import crowd_of
-from vision_models.interactions.network import InteractNet
+from vision_models.interactions.network import CompactInteractNet
 from vision_models.interactions.vocabulary import VERB_NAMES
 from vision_models.media.photos import read_photo
 from vision_models.weights.checkpoint import sha256_of
@@ -54,6 +54,24 @@ def test_a_picture_without_anything_has_no_interactions(predictor: InteractionPr
 
 def test_the_same_photo_gives_the_same_answer(predictor: InteractionPredictor, astronaut: Interactions) -> None:
     assert predictor.detect(skimage.data.astronaut()).interactions == astronaut.interactions
+
+
+def test_several_photos_at_once_are_answered_as_each_alone(
+    predictor: InteractionPredictor, astronaut: Interactions
+) -> None:
+    several = predictor.detect_many([skimage.data.chelsea(), skimage.data.astronaut()])
+    assert [one.labels[0] for one in several] == ["cat", astronaut.labels[0]]
+    assert several[1].interactions == astronaut.interactions
+
+
+def test_the_person_a_photo_is_about_outranks_bystanders(predictor: InteractionPredictor) -> None:
+    network = predictor.network
+    assert isinstance(network, CompactInteractNet)
+    people = torch.tensor([[200.0, 80, 380, 460], [20.0, 200, 40, 250], [60.0, 205, 78, 248]])
+    with torch.inference_mode():
+        one, *others = network.prominence(people, torch.tensor([0.7, 0.7, 0.7]), (640, 480)).sigmoid().tolist()
+    assert one > 0.5
+    assert max(others) < 0.2
 
 
 def test_ranking_again_with_everything_changes_nothing(astronaut: Interactions) -> None:
@@ -96,25 +114,24 @@ def test_what_is_no_photo_is_refused_with_a_sentence(predictor: InteractionPredi
 
 def test_a_hundred_people_are_looked_at(predictor: InteractionPredictor) -> None:
     network = predictor.network
-    assert isinstance(network, InteractNet)
+    assert isinstance(network, CompactInteractNet)
+    picture, crowd = torch.rand(3, 384, 512), crowd_of(100, (384, 512), torch.device("cpu"))
     with torch.inference_mode():
-        features = network.backbone(torch.rand(1, 3, 384, 512))
-        crowd = crowd_of(100, (384, 512), torch.device("cpu"))
-        (found,) = network.heads.look(features, [crowd], [(384, 512)])
+        scene = network.look_at(picture)
+        found = network.judge(picture, scene, crowd["boxes"], crowd["labels"] - 1, crowd["scores"])
     assert found.human_logits.shape == (100, len(VERB_NAMES))
 
 
 def test_the_weights_say_how_many_photos_taught_each_verb(predictor: InteractionPredictor) -> None:
     photos = predictor.training_photos
     assert set(photos) == set(VERB_NAMES)
-    assert photos["point"] == 0
-    assert photos["ride"] > 1000
+    assert photos["ride"] > photos["point"] > 0
 
 
 def test_the_bundled_file_is_the_pinned_one_and_small_enough_for_a_space() -> None:
     file = Path(str(InteractionPredictor.from_pretrained(device="cpu").weights_file.path))
     assert sha256_of(file) == WEIGHTS.sha256
-    assert file.stat().st_size < 10 * 2**20
+    assert file.stat().st_size < 30e6
 
 
 def test_another_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

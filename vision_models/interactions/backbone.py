@@ -1,9 +1,7 @@
-"""The compact backbone: a detector's feature pyramid, joined by a network that knows what a photo shows as a whole.
+"""NanoDet-Plus: ShuffleNetV2, Ghost-PAN and dense heads, which find the people and objects of a photo.
 
-The pyramid is ShuffleNetV2 1.0x and Ghost-PAN, as NanoDet-Plus has them, without its dense heads; the other one is
-EfficientNet-Lite0. Ma et al., "ShuffleNet V2", ECCV 2018; RangiLyu, "NanoDet-Plus", 2021 (Apache-2.0). Batch
-normalisation is folded into the convolutions, which is how these weights come: at the batch sizes of a detector, its
-statistics are noise.
+Ma et al., "ShuffleNet V2", ECCV 2018; RangiLyu, "NanoDet-Plus", 2021 (Apache-2.0). Batch normalisation is folded into
+the convolutions, which is how the published weights come.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vision_models.backbones.efficientnet import EfficientNetLite0
 from vision_models.interactions.vocabulary import OBJECTS
 
 Width = Literal["m", "m-1.5x"]  # NanoDet-Plus's own names
@@ -24,10 +21,8 @@ Width = Literal["m", "m-1.5x"]  # NanoDet-Plus's own names
 BLOCKS = (4, 8, 4)  # at strides 8, 16 and 32
 STAGES: dict[Width, tuple[int, ...]] = {"m": (116, 232, 464), "m-1.5x": (176, 352, 704)}  # their channels
 CHANNELS: dict[Width, int] = {"m": 96, "m-1.5x": 128}  # inside the pyramid
-OUT_CHANNELS = 128  # of every level that it returns
 BINS = 8  # of each distance that NanoDet-Plus tells, in strides
 LEVELS = ("p3", "p4", "p5", "p6")  # strides 8, 16, 32, 64
-SCENE, SCENE_STRIDE = "scene", 32  # the map that tells what people do, which needs no detail
 SLOPE = 0.1  # of the leaky ReLU
 SHRINKING = 2  # stride of the first block of a stage
 
@@ -141,12 +136,9 @@ class GhostPAN(nn.Module):
         self.bottom_up = nn.ModuleList(GhostBlock(2 * channels, channels) for _ in range(2))
         self.extra_in, self.extra_out = SeparableConv(channels, 2), SeparableConv(channels, 2)
 
-    def forward(self, maps: Sequence[Tensor], more: Sequence[Tensor] | None = None) -> list[Tensor]:
-        """Return the four levels. Three more maps of as many channels can be added to those that come in."""
-        inputs = [reduce(x) for reduce, x in zip(self.reduce, maps, strict=True)]
-        if more is not None:
-            inputs = [x + other for x, other in zip(inputs, more, strict=True)]
-        c3, c4, c5 = (_activate(x) for x in inputs)
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Return the four levels."""
+        c3, c4, c5 = (_activate(reduce(x)) for reduce, x in zip(self.reduce, maps, strict=True))
         inner = self.top_down[0](torch.cat([_upsample(c5, c4), c4], dim=1))
         levels = [self.top_down[1](torch.cat([_upsample(inner, c3), c3], dim=1))]
         for down, block, x in zip(self.down, self.bottom_up, (inner, c5), strict=True):
@@ -158,23 +150,22 @@ def _upsample(x: Tensor, like: Tensor) -> Tensor:
     return functional.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-class CompactPyramid(nn.Module):
-    """Normalised RGB pictures (B, 3, H, W), sides multiples of 64, to `LEVELS`, each (B, 128, H / stride, W / stride).
+class Pyramid(nn.Module):
+    """Normalised RGB pictures (B, 3, H, W), sides multiples of 64, to `LEVELS`: (B, outputs, H / stride, W / stride).
 
-    Two separable convolutions per level follow the pyramid, and one that lets all levels speak the same language. In
-    NanoDet-Plus these are the dense heads; here the proposals and all three branches look at what they return.
+    Two separable convolutions and a dense one follow each level of Ghost-PAN.
     """
 
-    def __init__(self, width: Width = "m", out_channels: int = OUT_CHANNELS) -> None:
+    def __init__(self, width: Width, outputs: int) -> None:
         super().__init__()
-        channels, self.out_channels = CHANNELS[width], out_channels
+        channels = CHANNELS[width]
         self.body, self.neck = ShuffleNetV2(STAGES[width]), GhostPAN(STAGES[width], channels)
         self.towers = nn.ModuleList(nn.Sequential(SeparableConv(channels), SeparableConv(channels)) for _ in LEVELS)
-        self.outputs = nn.ModuleList(_conv(channels, out_channels) for _ in LEVELS)
+        self.outputs = nn.ModuleList(_conv(channels, outputs) for _ in LEVELS)
 
-    def forward(self, x: Tensor, more: Sequence[Tensor] | None = None) -> OrderedDict[str, Tensor]:
+    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
         """Return the levels by name."""
-        parts = zip(LEVELS, self.neck(self.body(x), more), self.towers, self.outputs, strict=True)
+        parts = zip(LEVELS, self.neck(self.body(x)), self.towers, self.outputs, strict=True)
         return OrderedDict((name, output(tower(level))) for name, level, tower, output in parts)
 
     def in_nanodet_order(self) -> Iterator[tuple[str, nn.Conv2d]]:
@@ -215,7 +206,7 @@ class NanoDet(nn.Module):
     def __init__(self, width: Width) -> None:
         super().__init__()
         self.width = width
-        self.pyramid = CompactPyramid(width, len(OBJECTS) + 4 * BINS)
+        self.pyramid = Pyramid(width, len(OBJECTS) + 4 * BINS)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return probabilities (B, N, 80) and boxes (B, N, 4), xyxy in pixels of the images."""
@@ -233,30 +224,3 @@ class NanoDet(nn.Module):
             left, top, right, bottom = distances.unbind(-1)
             boxes.append(torch.stack([x - left, y - top, x + right, y + bottom], dim=-1))
         return torch.cat(scores, dim=1), torch.cat(boxes, dim=1)
-
-
-class CompactBackbone(nn.Module):
-    """The pyramid's levels, to which the other network adds what it sees, and the last map of that, `SCENE`.
-
-    A detector's features tell things apart by small parts. What people do shows in how they hold themselves and where
-    they are, which ImageNet teaches better.
-    """
-
-    out_channels = OUT_CHANNELS
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pyramid, self.scene = CompactPyramid(), EfficientNetLite0()
-        self.joints = nn.ModuleList(_conv(channels, CHANNELS["m"]) for channels in self.scene.map_channels[:-1])
-        for joint in convolutions(self.joints):
-            for weight in joint.parameters():
-                nn.init.zeros_(weight)  # the pyramid begins as the detector that it comes from
-
-    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
-        """Normalised RGB pictures (B, 3, H, W), sides multiples of 64, to the levels and (B, 1280, H / 32, W / 32)."""
-        *maps, scene = self.scene.maps(x)
-        features: OrderedDict[str, Tensor] = self.pyramid(
-            x, [joint(one) for joint, one in zip(self.joints, maps, strict=True)]
-        )
-        features[SCENE] = scene
-        return features

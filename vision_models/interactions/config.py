@@ -10,14 +10,14 @@ from typing import Literal, get_args
 
 from vision_models.weights.record import Weights
 
-Backbone = Literal["resnet50", "compact", "nanodet"]
+Backbone = Literal["resnet50", "nanodet"]
 
 
 @dataclass(frozen=True)
 class InteractNetConfig:
     """Sizes of the network. The defaults are the paper's; `COMPACT` is what ships."""
 
-    # ResNet-50-FPN; ShuffleNetV2 with Ghost-PAN; or NanoDet-Plus, whole, beside EfficientNet-Lite3
+    # ResNet-50-FPN, or NanoDet-Plus, whole, beside EfficientNet-Lite3
     backbone: Backbone = "resnet50"
     min_side: int = 800  # pixels: a photo's shorter side is brought to this,
     max_side: int = 1333  # unless that makes the longer one longer than this
@@ -29,7 +29,6 @@ class InteractNetConfig:
     boxes: int = 100  # most that are reported
     min_box_score: float = 0.05  # of those
     nms_iou: float = 0.3  # of two boxes of a class that overlap more, the better one is reported
-    class_agnostic_boxes: bool = False  # one box regression for all classes instead of one each
     extras: bool = False  # class prior, spread per action, and "no visible target", none of which is in the paper
 
     def __post_init__(self) -> None:
@@ -40,19 +39,6 @@ class InteractNetConfig:
 
 
 COMPACT = InteractNetConfig(
-    backbone="compact",
-    min_side=384,
-    max_side=512,
-    box_hidden=256,
-    human_hidden=256,
-    object_hidden=48,
-    proposals=250,
-    min_box_score=0.02,
-    class_agnostic_boxes=True,
-    extras=True,
-)
-
-ONE_STAGE = InteractNetConfig(
     backbone="nanodet",
     min_side=416,
     max_side=640,
@@ -67,7 +53,7 @@ ONE_STAGE = InteractNetConfig(
 WEIGHTS = Weights(
     name="interactions-compact",
     filename="interactions/interactions-compact.safetensors",
-    sha256="c7c95c05d861e2f5cf1f2a9869fb0e2e589ddcacfbaa3e0d16abe3d3b0d2350e",
+    sha256="69fcbf4b7e09390cef7f983aa490e76f9bd8e1b0614941aefe48a05af6baa903",
     license="Apache-2.0",
     paper="https://arxiv.org/abs/1704.07333",
     bundled="interactions/weights/interactions-compact.safetensors",

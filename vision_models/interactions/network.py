@@ -18,20 +18,18 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.detection.faster_rcnn import TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads
-from torchvision.models.detection.rpn import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign, batched_nms, clip_boxes_to_image, roi_align
 
-from vision_models.backbones.efficientnet import FEATURES, EfficientNetLite3
-from vision_models.interactions.backbone import LEVELS, SCENE, SCENE_STRIDE, CompactBackbone, NanoDet
+from vision_models.backbones.efficientnet import FEATURES, STRIDE, EfficientNetLite3
+from vision_models.interactions.backbone import NanoDet
 from vision_models.interactions.config import InteractNetConfig
 from vision_models.interactions.ranking import LEAST_SCORE
-from vision_models.interactions.relations import Relations
+from vision_models.interactions.relations import Prominence, Relations, person_place
 from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, PERSON, VERB_NAMES, VERB_OF_ACTION
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in 0..1
-SCENE_BINS = 2  # per side of a person, on the map of the scene
-# Of the one-stage network:
-SCENE_SIDE = 512  # pixels of the longer side, at which EfficientNet-Lite3 sees a photo
+# Of the compact network:
+SCENE_SIDE = 288  # pixels of the longer side, at which EfficientNet-Lite3 sees a photo
 PERSON_SIDE = 192  # pixels of a square, at which it sees each person
 AROUND = 1.25  # sides of that square, in longer sides of the person's box
 CROPS = 8  # people seen at once: more do not fit into a CPU's cache
@@ -43,24 +41,22 @@ ENLARGED = 1.3  # how much small photos are enlarged for the detector
 class BoxPredictor(nn.Module):
     """Region features (R, hidden) to class logits (R, 81), background first, and box offsets (R, 81 * 4)."""
 
-    def __init__(self, hidden: int, *, class_agnostic: bool) -> None:
+    def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.classes = len(OBJECTS) + 1
-        self.repeats = self.classes if class_agnostic else 1
-        self.cls_score = nn.Linear(hidden, self.classes)
-        self.bbox_pred = nn.Linear(hidden, 4 * self.classes // self.repeats)
+        self.cls_score = nn.Linear(hidden, len(OBJECTS) + 1)
+        self.bbox_pred = nn.Linear(hidden, 4 * (len(OBJECTS) + 1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return both."""
-        return self.cls_score(x), self.bbox_pred(x).repeat(1, self.repeats)
+        return self.cls_score(x), self.bbox_pred(x)
 
 
 class HumanBranch(nn.Module):
     """A person's features to what they do, and where the objects of it are to be expected (section 3.2)."""
 
-    def __init__(self, inputs: int, hidden: int) -> None:
+    def __init__(self, head: nn.Module, hidden: int) -> None:
         super().__init__()
-        self.head = TwoMLPHead(inputs, hidden)
+        self.head = head
         self.verbs = nn.Linear(hidden, len(VERB_NAMES))
         self.targets = nn.Linear(hidden, 4 * len(ACTIONS))
         nn.init.zeros_(self.targets.weight)  # the person's box alone says where, until the pixels know better
@@ -102,6 +98,7 @@ class Found(NamedTuple):
     targets: Tensor  # (P, 25, 4) mu of the target density: where the object of an action is expected
     object_logits: Tensor  # (N, 26)
     pairs: Tensor | None = None  # (2, 2, P, 25, N + 1) see `ranking.Factors`
+    prominence: Tensor | None = None  # (P,) 0..1
 
 
 class InteractionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
@@ -122,8 +119,7 @@ class InteractionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
             boxes.detections_per_img,
         )
         inputs = channels * config.pooled**2
-        of_scene = FEATURES * (SCENE_BINS**2 + 1)
-        self.human = HumanBranch(of_scene if config.backbone == "compact" else inputs, config.human_hidden)
+        self.human = HumanBranch(TwoMLPHead(inputs, config.human_hidden), config.human_hidden)
         self.object = ObjectBranch(inputs, config.object_hidden)
 
     def class_logits(
@@ -132,21 +128,6 @@ class InteractionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
         """Return class logits (R, 81) and box offsets (R, 324) of regions."""
         logits, offsets = self.box_predictor(self.box_head(self.box_roi_pool(features, boxes, shapes)))
         return logits, offsets
-
-    def of_people(self, features: dict[str, Tensor], people: list[Tensor], shapes: list[tuple[int, int]]) -> Tensor:
-        """Return what the human-centric branch looks at, (P, ...), for the people of each picture, (_, 4) each.
-
-        That is the regions of the pyramid, or those of the scene beside its mean, where the backbone has that.
-        """
-        if SCENE not in features:
-            regions: Tensor = self.box_roi_pool(features, people, shapes)
-            return regions
-        scene = features[SCENE]
-        whole = [scene.new_tensor([[0, 0, width, height]]) for height, width in shapes]
-        places = scene.new_tensor([n for n, boxes in enumerate(people) for _ in boxes], dtype=torch.int64)
-        theirs = roi_align(scene, people, SCENE_BINS, 1 / SCENE_STRIDE, aligned=True)
-        around = roi_align(scene, whole, 1, 1 / SCENE_STRIDE, aligned=True)
-        return torch.cat([theirs.flatten(1), around.flatten(1)[places]], dim=1)
 
     def look(
         self, features: dict[str, Tensor], found: Sequence[dict[str, Tensor]], shapes: list[tuple[int, int]]
@@ -158,7 +139,7 @@ class InteractionHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
         boxes = [one["boxes"] for one in found]
         is_person = [(one["labels"] == PERSON + 1) & (one["scores"] >= LEAST_SCORE) for one in found]
         people = [one[mask] for one, mask in zip(boxes, is_person, strict=True)]
-        human, offsets = self.human(self.of_people(features, people, shapes))
+        human, offsets = self.human(self.box_roi_pool(features, people, shapes))
         counts = [int(mask.sum()) for mask in is_person]
         parts = zip(
             found,
@@ -200,43 +181,27 @@ class InteractNet(InteractionNetwork):
 
     def __init__(self, config: InteractNetConfig) -> None:
         super().__init__(config)
-        compact = config.backbone == "compact"
-        backbone = (
-            CompactBackbone()
-            if compact
-            else resnet_fpn_backbone(backbone_name="resnet50", weights=None, trainable_layers=5)
-        )
+        backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None, trainable_layers=5)
         channels = backbone.out_channels
-        # The compact pyramid comes from a detector that expects objects of four to twelve strides on a level.
-        pool = MultiScaleRoIAlign(
-            list(LEVELS) if compact else ["0", "1", "2", "3"],
-            config.pooled,
-            2,
-            canonical_scale=112 if compact else 224,
-        )
+        pool = MultiScaleRoIAlign(["0", "1", "2", "3"], config.pooled, 2)
         detector = FasterRCNN(
             backbone,
             min_size=config.min_side,
             max_size=config.max_side,
             image_mean=MEAN,
             image_std=STD,
-            rpn_anchor_generator=AnchorGenerator(((16, 32), (48, 72), (104, 152), (224, 336)), ((0.5, 1.0, 2.0),) * 4)
-            if compact
-            else None,
-            rpn_pre_nms_top_n_train=400 if compact else 2000,
+            rpn_pre_nms_top_n_train=2000,
             rpn_post_nms_top_n_train=config.proposals,
             rpn_pre_nms_top_n_test=min(config.proposals, 1000),
             rpn_post_nms_top_n_test=config.proposals,
-            rpn_batch_size_per_image=128 if compact else 256,
             box_roi_pool=pool,
             box_head=TwoMLPHead(channels * config.pooled**2, config.box_hidden),
-            box_predictor=BoxPredictor(config.box_hidden, class_agnostic=config.class_agnostic_boxes),
+            box_predictor=BoxPredictor(config.box_hidden),
             box_score_thresh=config.min_box_score,
             box_nms_thresh=config.nms_iou,
             box_detections_per_img=config.boxes,
             box_batch_size_per_image=64,
             box_positive_fraction=0.25,
-            **({"size_divisible": 64} if compact else {}),
         )
         self.transform, self.backbone, self.rpn = detector.transform, detector.backbone, detector.rpn
         self.heads = InteractionHeads(detector.roi_heads, channels, config)
@@ -258,8 +223,7 @@ class InteractNet(InteractionNetwork):
         self, images: ImageList, features: dict[str, Tensor], targets: list[dict[str, Tensor]] | None = None
     ) -> tuple[list[Tensor], dict[str, Tensor]]:
         """Return the regions (R, 4) that may hold something, for each picture, and while training two losses."""
-        levels = {name: level for name, level in features.items() if name != SCENE}
-        proposals, losses = self.rpn(images, levels, targets)
+        proposals, losses = self.rpn(images, features, targets)
         return proposals, losses
 
 
@@ -309,7 +273,7 @@ class PairBranch(nn.Module):
         return logits
 
 
-class OneStageInteractNet(InteractionNetwork):
+class CompactInteractNet(InteractionNetwork):
     """NanoDet-Plus finds people and objects; the branches look at the maps of EfficientNet-Lite3 beside it.
 
     Both stay as they were published, so that the detector is as good as its teacher: only the branches are trained, on
@@ -319,9 +283,12 @@ class OneStageInteractNet(InteractionNetwork):
     def __init__(self, config: InteractNetConfig) -> None:
         super().__init__(config)
         self.detector, self.scene = NanoDet("m-1.5x"), EfficientNetLite3()
-        self.human = HumanBranch(2 * FEATURES + PLACE, config.human_hidden)
+        # Two layers, as the paper has them, tell less: so few photos do not teach a second one anything.
+        head = nn.Sequential(nn.Linear(2 * FEATURES + PLACE, config.human_hidden), nn.ReLU())
+        self.human = HumanBranch(head, config.human_hidden)
         self.object = ObjectBranch(FEATURES, config.object_hidden)
         self.pairs = PairBranch(config.human_hidden)
+        self.prominence = Prominence()
 
     def forward(self, pictures: Sequence[Tensor]) -> list[Found]:
         """Find objects and what people do, in pictures (3, H, W), RGB in 0..1, of any sizes."""
@@ -342,7 +309,10 @@ class OneStageInteractNet(InteractionNetwork):
             torch.cat([self.pairs(features, verbs, (labels, scores), places, see=see).mT, away], dim=-1)
             for see in product((1.0, 0.0), repeat=2)
         ]
-        return self.in_pixels_of(size, found, size)._replace(pairs=torch.stack(seen).unflatten(0, (2, 2)))
+        prominence = self.prominence(boxes[people], scores[people], (size[1], size[0])).sigmoid()
+        return self.in_pixels_of(size, found, size)._replace(
+            pairs=torch.stack(seen).unflatten(0, (2, 2)), prominence=prominence
+        )
 
     def detect(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return boxes (N, 4) in pixels of a picture (3, H, W), RGB in 0..1, their labels and scores, best first."""
@@ -364,15 +334,15 @@ class OneStageInteractNet(InteractionNetwork):
         """Return a map (1, 1280, h, w) at stride 32 of a picture (3, H, W), RGB in 0..1."""
         height, width = picture.shape[-2:]
         scale = SCENE_SIDE / max(height, width)
-        sides = (max(round(side * scale / SCENE_STRIDE), 1) * SCENE_STRIDE for side in (height, width))
-        return self.scene.maps(normalised(_resized(picture, *sides))[None])[-1]
+        sides = (max(round(side * scale / STRIDE), 1) * STRIDE for side in (height, width))
+        return self.scene.spatial(normalised(_resized(picture, *sides))[None])
 
     def of_people(self, picture: Tensor, scene: Tensor, people: Tensor) -> Tensor:
         """Return what the human-centric branch looks at, of people (P, 4): their own pixels, the photo, their place."""
         crops = _squares(picture, people).split(CROPS)
-        theirs = [self.scene.maps(normalised(some))[-1].mean(dim=(2, 3)) for some in crops if len(some)]
+        theirs = [self.scene.spatial(normalised(some)).mean(dim=(2, 3)) for some in crops if len(some)]
         whole = scene.mean(dim=(2, 3)).expand(len(people), -1)
-        return torch.cat([torch.cat(theirs or [whole]), whole, _place(people, picture.shape[-2:])], dim=1)
+        return torch.cat([torch.cat(theirs or [whole]), whole, person_place(people, picture.shape[-2:])], dim=1)
 
     def of_objects(self, scene: Tensor, boxes: Tensor, size: Sequence[int]) -> Tensor:
         """Return what the interaction branch looks at, of boxes (N, 4) in a picture of a size (height, width)."""
@@ -382,7 +352,7 @@ class OneStageInteractNet(InteractionNetwork):
 
 def build(config: InteractNetConfig) -> InteractionNetwork:
     """Make the network of a configuration."""
-    return (OneStageInteractNet if config.backbone == "nanodet" else InteractNet)(config)
+    return (CompactInteractNet if config.backbone == "nanodet" else InteractNet)(config)
 
 
 def geometry(people: Tensor, boxes: Tensor, size: Sequence[int]) -> Tensor:
@@ -400,15 +370,6 @@ def geometry(people: Tensor, boxes: Tensor, size: Sequence[int]) -> Tensor:
     overlap = shared / (area_h + area_o - shared)
     sizes = [(w_o / w_h).log(), (h_o / h_h).log(), overlap, shared / area_o]
     return torch.stack([x, y, *sizes, (area_o / area).log() / 4, (area_h / area).log() / 4, x.abs(), y.abs()], dim=-1)
-
-
-def _place(people: Tensor, size: Sequence[int]) -> Tensor:
-    """Where people (P, 4) are in a picture of a size (height, width), and how large: (P, 8), all about -1..1."""
-    height, width = size
-    corners = people / people.new_tensor([width, height, width, height])
-    sides = (corners[:, 2:] - corners[:, :2]).clamp_min(1e-3)
-    aspect = (sides[:, 0] * width / (sides[:, 1] * height)).log()
-    return torch.cat([corners, sides, torch.stack([sides.prod(dim=1).log() / 4, aspect], dim=1)], dim=1)
 
 
 def _squares(picture: Tensor, people: Tensor) -> Tensor:

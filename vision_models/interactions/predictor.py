@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,21 +62,34 @@ class InteractionPredictor(Predictor[InteractionNetwork]):
         Raises:
             PhotoError: for an array that is no photo, or is too small or too large.
         """
-        check_photo(image)
-        height, width = image.shape[:2]
+        return self.detect_many([image])[0]
+
+    def detect_many(self, images: Sequence[NDArray[np.uint8]]) -> list[Interactions]:
+        """Find the objects and interactions of several photos, of any sizes, in one pass.
+
+        Args:
+            images: each as `detect` takes it. All are held in memory as floats: some dozens at once.
+
+        Raises:
+            PhotoError: if one of them is no photo, before any is looked at.
+        """
+        for image in images:
+            check_photo(image)
         if self.device.type == "cpu":
             torch.set_flush_denormal(True)  # per thread
         with torch.inference_mode():
-            picture = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(self.device)
-            found = self.network([picture.permute(2, 0, 1).float() / 255])[0]
-            factors = self._factors(found, (width, height))
+            arrays = (torch.from_numpy(np.require(image, requirements=["C", "W"])) for image in images)
+            found = self.network([one.to(self.device).permute(2, 0, 1).float() / 255 for one in arrays])
+            return [self._ranked(one, image.shape[:2]) for one, image in zip(found, images, strict=True)]
+
+    def _ranked(self, found: Found, size: tuple[int, ...]) -> Interactions:
+        height, width = size
+        factors = self._factors(found, (width, height))
         if not self.config.extras:
             factors = factors.without_extras()
         labels = tuple(OBJECTS[label] for label in found.labels.tolist())
-        unranked = Interactions(
-            width, height, found.boxes.cpu().numpy(), labels, found.scores.cpu().numpy(), (), factors
-        )
-        return unranked.rank_again().filter(MIN_SCORE)
+        boxes, scores = found.boxes.cpu().numpy(), found.scores.cpu().numpy()
+        return Interactions(width, height, boxes, labels, scores, (), factors).rank_again().filter(MIN_SCORE)
 
     def _factors(self, found: Found, picture: tuple[int, int]) -> Factors:
         relations = self.network.relations
@@ -91,4 +104,5 @@ class InteractionPredictor(Predictor[InteractionNetwork]):
             vacancy=relations.vacancy.cpu().numpy(),
             relative=True,
             pairs=None if found.pairs is None else found.pairs.cpu().numpy(),
+            prominence=None if found.prominence is None else found.prominence.cpu().numpy(),
         )

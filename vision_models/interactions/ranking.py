@@ -30,7 +30,7 @@ class Interaction:
     role: str | None  # None: the verb takes no object
     object: int | None  # index into the boxes; None: the verb takes no object, or its target is not visible
     score: float
-    person_score: float  # s_h
+    person_score: float  # s_h; with the extras, how likely the photo is about this person
     object_score: float  # s_o; 1 without an object
     action_score: float  # s^a_h, or s^a_(h,o) where the interaction branch had an object to look at
     location_score: float  # g^a_(h,o); of a target that is not visible, what its place counts instead; else 1
@@ -53,6 +53,7 @@ class Factors:
     # candidate, or with something out of sight. [0]: of all that it sees; [1, :] without the place, [:, 1] without
     # what the object is.
     pairs: NDArray[np.float32] | None = None
+    prominence: NDArray[np.float32] | None = None  # (P,) what counts for s_h; not in the paper
 
     def without_extras(self) -> Factors:
         """Return the factors as in the paper: one sigma, all classes alike, always a target, absolute scores."""
@@ -63,6 +64,7 @@ class Factors:
             vacancy=np.full_like(self.vacancy, -np.inf),
             relative=False,
             pairs=None,
+            prominence=None,
         )
 
 
@@ -141,7 +143,7 @@ def rank(
     found = []
     for row, person in enumerate(factors.people):
         found += [one_of(pairs, scores, factors, row, column, int(best[row, column])) for column in range(len(ACTIONS))]
-        s_h = float(scores[person])
+        s_h = _person_score(scores, factors, row)
         for column, verb in enumerate(VERB_NAMES):
             if not VERBS[verb]:
                 s_a = _sigmoid(factors.human_logits[row, column])
@@ -155,9 +157,13 @@ def one_of(
     """Return what a person (row), an action (column) and a candidate make."""
     person = int(factors.people[row])
     target = None if candidate == len(scores) else candidate
-    s_h, s_o = float(scores[person]), 1.0 if target is None else float(scores[target])
+    s_h, s_o = _person_score(scores, factors, row), 1.0 if target is None else float(scores[target])
     s_a, g, share = (float(np.exp(part[row, column, candidate])) for part in (pairs.action, pairs.place, pairs.target))
     return Interaction(person, *ACTIONS[column], target, s_h * s_a * share, s_h, s_o, s_a, g, share)
+
+
+def _person_score(scores: NDArray[np.float32], factors: Factors, row: int) -> float:
+    return float(scores[factors.people[row]] if factors.prominence is None else factors.prominence[row])
 
 
 def _sigmoid(logit: np.float32) -> float:

@@ -10,6 +10,7 @@ object is in a role, the spread of the density per action, and the fit below whi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +77,56 @@ class Relations(nn.Module):
         """
         hidden = self.dropout(functional.relu(self.look(_object_features(boxes, picture)) + self.kind(labels)))
         return self.classes.T[labels] + self.suitability(hidden)
+
+
+class Prominence(nn.Module):
+    """How likely a photo is about a person rather than a bystander, whom nobody would say anything about.
+
+    Judged by the boxes of all its people, and by how sure the detector is of each. The paper takes that for s_h alone.
+
+    Args:
+        hidden: units.
+    """
+
+    mean: Tensor  # of what it takes
+    deviation: Tensor
+
+    def __init__(self, hidden: int = 32) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(12))
+        self.register_buffer("deviation", torch.ones(12))
+        self.first, self.last = nn.Linear(12, hidden), nn.Linear(hidden, 1)
+
+    def forward(self, people: Tensor, scores: Tensor, picture: tuple[int, int]) -> Tensor:
+        """Return logits (P,).
+
+        Args:
+            people: (P, 4) xyxy, all people of a picture.
+            scores: (P,) of the detector.
+            picture: width and height, in the unit of the boxes.
+        """
+        told = (self.told(people, scores, picture) - self.mean) / self.deviation
+        logits: Tensor = self.last(functional.relu(self.first(told)))[:, 0]
+        return logits
+
+    @staticmethod
+    def told(people: Tensor, scores: Tensor, picture: tuple[int, int]) -> Tensor:
+        """Return what it takes, (P, 12): of each person, and beside the largest and the surest."""
+        if not len(people):
+            return people.new_zeros(0, 12)
+        place = person_place(people, (picture[1], picture[0]))
+        area, sure = place[:, 6:7], scores.clamp(0.01, 0.99)[:, None]
+        many = torch.full_like(sure, float(len(people)))
+        return torch.cat([place, area - area.max(), sure.logit(), (sure / sure.max()).log(), many.log()], dim=1)
+
+
+def person_place(people: Tensor, size: Sequence[int]) -> Tensor:
+    """Where people (P, 4) are in a picture of a size (height, width), and how large: (P, 8), all about -1..1."""
+    height, width = size
+    corners = people / people.new_tensor([width, height, width, height])
+    sides = (corners[:, 2:] - corners[:, :2]).clamp_min(_SMALLEST)
+    aspect = (sides[:, 0] * width / (sides[:, 1] * height)).log()
+    return torch.cat([corners, sides, torch.stack([sides.prod(dim=1).log() / 4, aspect], dim=1)], dim=1)
 
 
 def _relative(boxes: Tensor, picture: Picture) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from vision_models.bench import peak_memory, seconds
-from vision_models.interactions.backbone import CompactBackbone
-from vision_models.interactions.network import InteractionNetwork, InteractNet, OneStageInteractNet
+from vision_models.interactions.network import CompactInteractNet, InteractionNetwork, InteractNet
 from vision_models.interactions.predictor import InteractionPredictor
 from vision_models.interactions.vocabulary import PERSON
 
@@ -21,7 +21,7 @@ REPEATS = 5  # of everything that is timed
 
 
 def bench(predictor: InteractionPredictor) -> str:
-    """Time a photo of a megapixel, the two branches beside the detector, and a hundred people in a picture.
+    """Time a photo of a megapixel, the branches beside the detector, a hundred people, and how weights are loaded.
 
     Returns:
         Lines of text with the ratios.
@@ -31,37 +31,36 @@ def bench(predictor: InteractionPredictor) -> str:
     picture = torch.from_numpy(photo).to(predictor.device).permute(2, 0, 1).float() / 255
     predictor.detect(photo)  # warm up
     with torch.inference_mode():
-        detector, branches, scene = _parts(network, picture)
+        detector, branches = _parts(network, picture)
 
         whole = seconds(lambda: predictor.detect(photo), REPEATS)
         alone = seconds(_waiting(detector, predictor), REPEATS)
         ten, hundred = (seconds(_waiting(partial(branches, people), predictor), REPEATS) for people in (10, CROWD))
-        shared = seconds(_waiting(scene, predictor), REPEATS)
+    file = Path(predictor.weights_file.path)
+    loading = seconds(lambda: InteractionPredictor.from_pretrained(file, device=str(predictor.device)), REPEATS)
     megapixels = SIZE[0] * SIZE[1] / 1e6
     return "\n".join(
         [
             f"{torch.get_num_threads()} CPU threads, {predictor.device}, backbone {predictor.config.backbone}",
             f"a photo of {megapixels:.1f} megapixels, from pixels to interactions: {1000 * whole:.0f} ms",
-            f"the two branches with 10 people: {ten / alone:.2f} of the detector's time",
+            f"the branches with 10 people: {ten / alone:.2f} of the detector's time",
             f"with {CROWD} people: {hundred / alone:.2f} of it",
-            f"the network of the scene, at which the branches look: {shared / alone:.2f} of it",
+            f"loading the weights: {1000 * loading:.0f} ms",
             f"peak memory of the process: {peak_memory() / 1e9:.2f} GB",
         ]
     )
 
 
-def _parts(
-    network: InteractionNetwork, picture: torch.Tensor
-) -> tuple[Callable[[], object], Callable[[int], object], Callable[[], object]]:
-    """Return what runs the detector, the branches on so many people, and the network of the scene."""
-    if isinstance(network, OneStageInteractNet):
-        seen, crowd = network.look_at(picture), crowd_of(CROWD, (picture.shape[1], picture.shape[2]), picture.device)
+def _parts(network: InteractionNetwork, picture: torch.Tensor) -> tuple[Callable[[], object], Callable[[int], object]]:
+    """Return what runs the detector, and the branches on so many people."""
+    if isinstance(network, CompactInteractNet):
+        crowd = crowd_of(CROWD, (picture.shape[1], picture.shape[2]), picture.device)
 
         def judge(people: int) -> object:
             boxes, labels, scores = (crowd[name][:people] for name in ("boxes", "labels", "scores"))
-            return network.judge(picture, seen, boxes, labels - 1, scores)
+            return network.judge(picture, network.look_at(picture), boxes, labels - 1, scores)
 
-        return lambda: network.detect(picture), judge, lambda: network.look_at(picture)
+        return lambda: network.detect(picture), judge
     if not isinstance(network, InteractNet):
         raise TypeError(f"a {type(network).__name__} has no parts to time")
     images, _ = network.transform([picture])
@@ -77,10 +76,7 @@ def _parts(
         found = {name: part[:people] for name, part in crowd.items()}
         return network.heads.look(features, [found], images.image_sizes)
 
-    def scene() -> object:
-        return network.backbone.scene.maps(images.tensors) if isinstance(network.backbone, CompactBackbone) else None
-
-    return detector, branches, scene
+    return detector, branches
 
 
 def noisy_photo() -> NDArray[np.uint8]:

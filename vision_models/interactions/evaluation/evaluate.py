@@ -17,6 +17,7 @@ from vision_models.interactions.boxes import iou
 from vision_models.interactions.evaluation.hico_metrics import FoundPairs, TruePairs, evaluate_hico
 from vision_models.interactions.evaluation.metrics import FoundObjects, TrueObjects, evaluate_boxes
 from vision_models.interactions.evaluation.pair_recall import PairRecall, pair_recall
+from vision_models.interactions.evaluation.reliability import Answer, judged, reliability
 from vision_models.interactions.evaluation.target_choice import target_choice
 from vision_models.interactions.evaluation.vcoco import read_ground_truth, read_photo_index, read_vcoco
 from vision_models.interactions.evaluation.vcoco_metrics import VCOCO, FoundPeople, TruePeople, evaluate_vcoco
@@ -283,9 +284,11 @@ def _vcoco_tables(title: str, truth: Mapping[Path, TruePeople], predictor: Inter
     people = list(truth.values())
     found: dict[str, list[FoundPeople]] = {name: [] for name in ABLATIONS}
     recall = PairRecall(0, 0, 0)
+    answers: list[Answer] = []
     for number, (path, true) in enumerate(truth.items()):
         here = predictor.detect(read_photo(path))
         recall += pair_recall(true, here)
+        answers += judged(true, here)
         for name, each in found.items():
             each.append(FoundPeople.of(here.rank_again(**ABLATIONS[name])))
         if number % 500 == 0:
@@ -305,6 +308,7 @@ def _vcoco_tables(title: str, truth: Mapping[Path, TruePeople], predictor: Inter
             "",
             str(recall),
             "",
+            reliability(answers),
             "| with all factors | AP_agent | AP_role 1 | AP_role 2 |",
             "| --- | ---: | ---: | ---: |",
             *_per_action(measured["all factors"]),

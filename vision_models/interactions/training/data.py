@@ -9,7 +9,7 @@ Below one folder, any of these (the model card says where they come from):
     willow7/dataset/TrainSet/<topic> Willow 7
     stills/<topic>                   pictures out of clips, as `vision-models label --clips` writes them
     coco128/images, labels           COCO photos with real boxes; every second one is held out
-    vcoco/                           V-COCO's labels and boxes (see `vcoco.py`), read by the training
+    vcoco/                           V-COCO's labels and boxes (see `vcoco.py`), named by `--vcoco`
     <any other folder>               photos without a topic
 
 and in `labels/`, for each of them but coco128, `<set>.json.gz`: what `vision-models label` found.
@@ -52,9 +52,6 @@ ACTOR_SCORE, ACTOR_SIZE = 0.45, 0.35  # of a topic's people: the teacher's score
 MOST_PEOPLE, MOST_PAIRS = 4, 8  # of a picture that the branches learn from
 NEAR = 0.3  # of a person's size: how far around them something is within reach
 ABSENT, COMMON_ABSENT, UNSURE = 1.0, 0.3, 0.3  # weights of verbs that a topic does not name, and names with a "?"
-# Pictures that training works on, (height, width), for upright, square and wide photos: alike in cost.
-SHAPES = ((384, 256), (320, 320), (256, 384))
-FULL_SHAPES = ((512, 384), (448, 448), (384, 512))  # as large as a photo is looked at in use
 MEAN_COLOUR = (124, 116, 104)
 RARE = 0.01  # photos with a class rarer than this are shown more often
 MOST_REPEATS = 8.0
@@ -73,7 +70,7 @@ class Sample:
 
     @property
     def shape(self) -> int:
-        """Which of SHAPES suits it."""
+        """Which of a recipe's shapes suits it: 0 upright, 1 square, 2 wide."""
         ratio = math.log(self.size[0] / self.size[1])
         return 1 if abs(ratio) < math.log(1.2) else int(ratio > 0) * 2
 
@@ -161,10 +158,8 @@ def verb_counts(samples: Sequence[Sample]) -> dict[str, tuple[int, int]]:
     return {verb: (sure, perhaps) for verb, (sure, perhaps) in counts.items()}
 
 
-def view(
-    sample: Sample, rng: np.random.Generator, shape: tuple[int, int] | None = None
-) -> tuple[NDArray[np.uint8], Labels]:
-    """Make a training picture, (h, w, 3) of one of SHAPES or of another one, and its labels, of a changed photo.
+def view(sample: Sample, rng: np.random.Generator, shape: tuple[int, int]) -> tuple[NDArray[np.uint8], Labels]:
+    """Make a training picture, (h, w, 3) of a shape (h, w), and its labels, of a changed photo.
 
     Raises:
         OSError: the photo cannot be read.
@@ -172,7 +167,7 @@ def view(
     bgr = decode_bgr(sample.path)
     if bgr is None:
         raise OSError(f"{sample.path} cannot be read as a photo")
-    height, width = shape or SHAPES[sample.shape]
+    height, width = shape
     squashed = sample.source == "sports100"  # to squares, as published
     stretch = rng.uniform(0.8, 1.5) if squashed else math.exp(rng.normal(0, 0.08))
     fit = min(width / (bgr.shape[1] * stretch), height / bgr.shape[0])
@@ -226,7 +221,7 @@ def _labelled(
 ) -> Labels:
     """Join what the topic says people do with the objects that were detected around them."""
     people = _actors(boxes, labels, scores, actor) if doings else []
-    verbs, weights = _verb_labels(doings)
+    verbs, weights = verb_labels(doings)
     pairs, pair_verbs, pair_weights, pair_actions = [], [], [], []
     person_verbs, person_weights = np.tile(verbs, (len(people), 1)), np.tile(weights, (len(people), 1))
     for row, person in enumerate(people):
@@ -259,7 +254,8 @@ def _labelled(
     )
 
 
-def _verb_labels(doings: tuple[Doing, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def verb_labels(doings: tuple[Doing, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the verbs (26,) that a topic tells, 0..1, and how sure that is of each (26,), 0..1."""
     verbs = np.zeros(len(VERB_NAMES), np.float32)
     weights = np.array([COMMON_ABSENT if verb in COMMON else ABSENT for verb in VERB_NAMES], np.float32)
     for doing in doings:

@@ -5,8 +5,7 @@ Gkioxari, Girshick, Dollar & He, CVPR 2018, arXiv 1704.07333.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,11 +14,8 @@ from torch.nn import functional
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import fastrcnn_loss
 
-from vision_models.interactions.backbone import CompactBackbone
 from vision_models.interactions.network import InteractionHeads, InteractNet, normalised
 from vision_models.interactions.vocabulary import ACTIONS
-
-NAMED = 0.3  # weight of the labels' classes beside those of the initial network
 
 
 class Labels(NamedTuple):
@@ -62,72 +58,27 @@ def _weighted(logits: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
     return losses / max(len(logits), 1)
 
 
-def losses(
-    network: InteractNet,
-    pictures: Tensor,
-    labels: Sequence[Labels],
-    initial: InteractNet | None = None,
-    *,
-    branches: bool,
-) -> dict[str, Tensor]:
+def losses(network: InteractNet, pictures: Tensor, labels: Sequence[Labels]) -> dict[str, Tensor]:
     """Return the losses on pictures of one size, (B, 3, H, W) RGB in 0..1, sides multiples of 64.
 
     Args:
         network: in training mode.
         pictures: the batch.
         labels: what is on each.
-        initial: the network as it was at first, whose knowledge of classes is distilled.
-        branches: whether the human-centric and the interaction branch learn too, not only the detector.
     """
     shapes = [(pictures.shape[2], pictures.shape[3])] * len(pictures)
     images = ImageList(normalised(pictures), shapes)
     features = network.backbone(images.tensors)
     proposals, of_proposals = network.propose(images, features, [{"boxes": one.boxes} for one in labels])
     parts = {"objectness": of_proposals["loss_objectness"], "proposal": of_proposals["loss_rpn_box_reg"]}
-
-    knowledge = None
-    if initial is not None:
-        with torch.no_grad():
-            knowledge = partial(initial.heads.class_logits, initial_features(initial, images.tensors), shapes=shapes)
-    parts |= box_losses(network.heads, features, proposals, shapes, labels, knowledge)
-    if branches:
-        height, width = shapes[0]
-        with torch.no_grad():
-            expected = [network.relations.targets(one.boxes[one.people], (width, height)) for one in labels]
-        parts |= branch_losses(network.heads, features, shapes, labels, torch.cat(expected))
-    return parts
-
-
-def box_losses(
-    heads: InteractionHeads,
-    features: dict[str, Tensor],
-    proposals: list[Tensor],
-    shapes: list[tuple[int, int]],
-    labels: Sequence[Labels],
-    initial: Callable[[list[Tensor]], tuple[Tensor, Tensor]] | None,
-) -> dict[str, Tensor]:
-    """Return the losses of the box branch.
-
-    Whether there is an object is learned from the labels. Its class is learned from them and, if there is an `initial`
-    network that returns class logits (R, 81) for regions, by distillation from that: the photos at hand show mostly
-    people, and a network that learns from labels alone forgets the other classes.
-    """
     targets = [{"boxes": one.boxes, "labels": one.labels} for one in labels]
-    regions, _, matched, wanted = heads.select_training_samples(proposals, targets)
-    logits, offsets = heads.class_logits(features, regions, shapes)
-    classification, regression = fastrcnn_loss(logits, offsets, matched, wanted)
-    if initial is None:
-        return {"class": classification, "box": regression}
-    label = torch.cat(matched)
-    objects = label > 0
-    something = logits[:, 1:].logsumexp(dim=1) - logits[:, 0]
-    present = functional.binary_cross_entropy_with_logits(something, objects.float())
-    named = functional.cross_entropy(logits[objects, 1:], label[objects] - 1, reduction="sum") / len(label)
-    predicted = functional.log_softmax(logits[:, 1:], dim=1)
+    regions, _, matched, wanted = network.heads.select_training_samples(proposals, targets)
+    logits, offsets = network.heads.class_logits(features, regions, shapes)
+    parts["class"], parts["box"] = fastrcnn_loss(logits, offsets, matched, wanted)
+    height, width = shapes[0]
     with torch.no_grad():
-        taught = initial(regions)[0][:, 1:].softmax(dim=1)
-    kept = functional.kl_div(predicted, taught, reduction="batchmean")
-    return {"class": present + NAMED * named + kept, "box": regression}
+        expected = [network.relations.targets(one.boxes[one.people], (width, height)) for one in labels]
+    return parts | branch_losses(network.heads, features, shapes, labels, torch.cat(expected))
 
 
 def branch_losses(
@@ -154,7 +105,7 @@ def branch_losses(
     verbs, weights = torch.cat([one.verbs for one in labels]), torch.cat([one.verb_weights for one in labels])
     pair_verbs = torch.cat([one.pair_verbs for one in labels])
     pair_weights = torch.cat([one.pair_weights for one in labels])
-    human, offsets = heads.human(heads.of_people(features, [shaken(one) for one in people], shapes))
+    human, offsets = heads.human(heads.box_roi_pool(features, [shaken(one) for one in people], shapes))
     object_logits = heads.object(heads.box_roi_pool(features, [shaken(one) for one in objects], shapes))
     places = relative_places(torch.cat(objects), torch.cat(people)[rows])[:, None]  # (K, 1, 4)
     wanted = torch.cat([one.pair_actions for one in labels])  # (K, 25)
@@ -166,10 +117,3 @@ def branch_losses(
         "interaction": _weighted(human[rows] + object_logits, pair_verbs, pair_weights),
         "target": distance / wanted.sum().clamp_min(1),
     }
-
-
-def initial_features(network: InteractNet, pictures: Tensor) -> dict[str, Tensor]:
-    """Return the features of normalised pictures, without what the scene adds to the compact pyramid."""
-    backbone = network.backbone
-    levels: dict[str, Tensor] = (backbone.pyramid if isinstance(backbone, CompactBackbone) else backbone)(pictures)
-    return levels

@@ -1,4 +1,4 @@
-"""NanoDet-Plus as a teacher: it labels photos with objects, and its weights are where the compact pyramid begins.
+"""NanoDet-Plus as it was published: it labels photos with objects, and is the detector of the compact network.
 
 RangiLyu, "NanoDet-Plus", 2021 (Apache-2.0). Its weights are read from a .npz whose arrays are named like the layers of
 the published ncnn file, `<layer>.weight` and `<layer>.bias`.

@@ -1,7 +1,7 @@
-"""Training of InteractNet: the detector, all branches together (section 4), the other two branches once more.
+"""Training of InteractNet in the paper's size: the detector and both other branches together (section 4).
 
-The compact network is initialised with the pyramid of NanoDet-Plus, which also labelled the photos' objects, and with
-an image classifier's trunk; the verbs of people come from the topics of the photos (see `subjects.py`).
+Objects of the photos are labelled by NanoDet-Plus; the verbs of people come from the topics of the photos (see
+`subjects.py`). `train_branches.py` trains the compact size.
 """
 
 from __future__ import annotations
@@ -17,16 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
-from vision_models.backbones.efficientnet import EfficientNetLite0
 from vision_models.devices import choose_device
-from vision_models.errors import DataError
-from vision_models.interactions.backbone import CompactBackbone
-from vision_models.interactions.config import COMPACT, InteractNetConfig
+from vision_models.interactions.config import InteractNetConfig
 from vision_models.interactions.network import InteractionNetwork, InteractNet
-from vision_models.interactions.relations import Relations
 from vision_models.interactions.training.data import (
-    FULL_SHAPES,
-    SHAPES,
     Sample,
     is_development,
     read_samples,
@@ -34,11 +28,8 @@ from vision_models.interactions.training.data import (
     verb_counts,
     view,
 )
-from vision_models.interactions.training.initialise import begin_with, load_torchvision_detector
+from vision_models.interactions.training.initialise import load_torchvision_detector
 from vision_models.interactions.training.losses import Labels, losses
-from vision_models.interactions.training.teacher import Teacher
-from vision_models.interactions.training.train_heads import HeadsRecipe, collect, fit_heads
-from vision_models.interactions.training.train_relations import train_relations
 from vision_models.interactions.vocabulary import VERB_NAMES
 from vision_models.training import (
     CHECKPOINT,
@@ -73,13 +64,10 @@ class Recipe:
 
     config: InteractNetConfig
     samples: int  # views of photos
-    detector_samples: int  # of them, the first ones, for the detector alone
     batch: int
     learning_rate: float  # of the branches
     backbone_rate: float  # of that, for the backbone
     shapes: tuple[tuple[int, int], ...]  # (height, width) of views of upright, square and wide photos
-    distil: bool  # keep what the initial network knows of classes
-    heads: HeadsRecipe | None  # of a last stage on features of the finished pyramid
     weight_decay: float = 1e-4
     warm_up: float = 0.02  # share of the run
     weights: Mapping[str, float] = field(default_factory=lambda: {"action": 2.0})  # of losses; 1 where not named
@@ -88,57 +76,34 @@ class Recipe:
     seed: int = 0
 
 
-COMPACT_RECIPE = Recipe(
-    config=COMPACT,
-    samples=28_000,
-    detector_samples=1_600,
-    batch=8,
-    learning_rate=6e-4,
-    backbone_rate=0.1,
-    shapes=SHAPES,
-    distil=True,
-    heads=HeadsRecipe(),
-)
 PAPER_RECIPE = Recipe(  # trainable, never trained: the network is the paper's (section 3), rates and lengths are ours
     config=InteractNetConfig(),
     samples=160_000,
-    detector_samples=0,
     batch=8,
     learning_rate=1e-4,
     backbone_rate=0.1,
     shapes=((1088, 800), (928, 928), (800, 1088)),
-    distil=False,
-    heads=None,
 )
-RECIPES = {"two-stage": COMPACT_RECIPE, "paper": PAPER_RECIPE}
 
 
 class Views(IterableDataset[tuple[Tensor, list[Labels]]]):
     """A reproducible stream of batches: number n depends on nothing but the seed and n. A batch has one shape."""
 
-    def __init__(
-        self,
-        samples: Sequence[Sample],
-        recipe: Recipe,
-        start: int,
-        stop: int,
-        shapes: Sequence[tuple[int, int]] | None = None,
-    ) -> None:
+    def __init__(self, samples: Sequence[Sample], recipe: Recipe, start: int, stop: int) -> None:
         self.samples, self.recipe, self.start, self.stop = samples, recipe, start, stop
-        self.shapes = shapes or recipe.shapes
 
     def __iter__(self) -> Iterator[tuple[Tensor, list[Labels]]]:
-        by_shape = [self._cumulative(shape) for shape in range(len(self.shapes))]
+        by_shape = [self._cumulative(shape) for shape in range(len(self.recipe.shapes))]
         totals = np.array([shares[-1] if len(shares) else 0.0 for _, shares in by_shape])
         for number in own_numbers(self.start, self.stop):
             rng = np.random.default_rng([self.recipe.seed, number])
-            shape = rng.choice(len(self.shapes), p=totals / totals.sum())
+            shape = rng.choice(len(self.recipe.shapes), p=totals / totals.sum())
             rows, shares = by_shape[shape]
             views: list[tuple[NDArray[np.uint8], Labels]] = []
             while len(views) < self.recipe.batch:
                 row = rows[np.searchsorted(shares, rng.random() * shares[-1])]
                 try:
-                    views.append(view(self.samples[row], rng, self.shapes[shape]))
+                    views.append(view(self.samples[row], rng, self.recipe.shapes[shape]))
                 except OSError:  # a broken photo is not worth stopping for
                     continue
             yield torch.from_numpy(np.stack([picture for picture, _ in views])), [labels for _, labels in views]
@@ -159,17 +124,15 @@ class Run(TrainingRun):
     seconds: float = 0.0
     network: InteractNet = field(init=False)
     average: InteractNet = field(init=False)  # EMA of the weights, which is what ships
-    initial: InteractNet | None = field(init=False)  # the network as it was at first, whose classes are distilled
     optimiser: torch.optim.AdamW = field(init=False)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.recipe.seed)
         self.network, self.average = self._made(), self._made()
-        self.initial = self._made().eval().requires_grad_(requires_grad=False) if self.recipe.distil else None
         self.average.load_state_dict(self.network.state_dict())
         self.network.train()
         self.network.relations.requires_grad_(requires_grad=False)
-        for part in frozen_parts(self.network):
+        for part in (self.network.backbone.body.conv1, self.network.backbone.body.layer1):  # edges and textures
             part.requires_grad_(requires_grad=False)
         backbone = [weight for weight in self.network.backbone.parameters() if weight.requires_grad]
         branches = [*self.network.rpn.parameters(), *self.network.heads.parameters()]
@@ -184,17 +147,12 @@ class Run(TrainingRun):
 
     def parts(self) -> Mapping[str, Stateful]:
         """Name what changes in the course of the run."""
-        kept: dict[str, Stateful] = {"network": self.network, "average": self.average, "optimiser": self.optimiser}
-        return kept if self.initial is None else kept | {"initial": self.initial}
+        return {"network": self.network, "average": self.average, "optimiser": self.optimiser}
 
-    def begin(self, relations: Relations | None, verb_photos: Sequence[int]) -> None:
-        """Let the copies begin where the network does, once that has its first weights."""
-        if relations is not None:
-            self.network.relations.load_state_dict(relations.state_dict())
+    def begin(self, verb_photos: Sequence[int]) -> None:
+        """Let the average begin where the network does, once that has its first weights."""
         self.network.verb_photos.copy_(torch.tensor(verb_photos))
-        for other in (self.average, self.initial):
-            if other is not None:
-                other.load_state_dict(self.network.state_dict())
+        self.average.load_state_dict(self.network.state_dict())
 
     def step(self, pictures: Tensor, labels: Sequence[Labels]) -> dict[str, Tensor]:
         """Learn from one batch: (B, h, w, 3) uint8 and what is on them. Returns the losses."""
@@ -203,7 +161,7 @@ class Run(TrainingRun):
             group["lr"] = learning_rate(recipe, self.seen) * group["factor"]
         shown = pictures.to(self.device).permute(0, 3, 1, 2).float() / 255  # channels last in memory
         known = [Labels(*(part.to(self.device) for part in one)) for one in labels]
-        parts = losses(self.network, shown, known, self.initial, branches=self.seen >= recipe.detector_samples)
+        parts = losses(self.network, shown, known)
         total = torch.stack([loss * recipe.weights.get(name, 1.0) for name, loss in parts.items()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
@@ -214,46 +172,12 @@ class Run(TrainingRun):
         return {name: parts.get(name, shown.new_zeros(())).detach() for name in LOSSES}
 
 
-def frozen_parts(network: InteractNet) -> list[nn.Module]:
-    """Return the early layers of the backbone, which see edges and textures and stay as they are."""
-    backbone = network.backbone
-    if isinstance(backbone, CompactBackbone):
-        body, scene = backbone.pyramid.body, backbone.scene
-        return [body.stem, *body.stages[:2], scene.stem, *scene.blocks[:11]]
-    return [backbone.body.conv1, backbone.body.layer1]
-
-
-@dataclass(frozen=True)
-class FirstWeights:
-    """Files of public networks to begin with; what is not named begins at random, if that is possible at all."""
-
-    teacher: Path | None = None  # NanoDet-Plus-m 416 as .npz, without which the compact network is not trained
-    scene: Path | None = None  # .safetensors with an EfficientNet-Lite0 below `encoder.backbone.`, needed as well
-    detector: Path | None = None  # .safetensors of torchvision's fasterrcnn_resnet50_fpn, for the paper's size
-
-    def load_into(self, network: InteractNet) -> None:
-        """Initialise a network.
-
-        Raises:
-            DataError: a file that this network needs is not named, or does not hold what it should.
-        """
-        if network.config.backbone == "compact":
-            if self.teacher is None or self.scene is None:
-                raise DataError(
-                    "The compact network begins with a detector's weights. Name them: --teacher nanodet.npz, as "
-                    "`vision-models convert nanodet` writes it."
-                )
-            begin_with(network, Teacher(self.teacher), EfficientNetLite0.part_of(self.scene, "encoder.backbone."))
-        elif self.detector is not None:
-            load_torchvision_detector(network, load_tensors(self.detector)[0])
-
-
 def train(
     data: Path,
     out: Path,
     recipe: Recipe,
     *,
-    first: FirstWeights,
+    detector: Path | None = None,
     device: str | None = None,
     workers: int = 1,
 ) -> Path:
@@ -263,7 +187,7 @@ def train(
         data: Folder of photo sets and labels.
         out: Folder for `checkpoint.pt`, `log.jsonl`, `recipe.json` and `interactions.safetensors`.
         recipe: Sizes, lengths, rates, seed.
-        first: What the network begins with.
+        detector: torchvision's fasterrcnn_resnet50_fpn as .safetensors, to begin with; else it begins at random.
         device: "cpu" or "cuda"; the GPU when there is one.
         workers: Processes that prepare views.
 
@@ -271,7 +195,7 @@ def train(
         The path of the weights.
 
     Raises:
-        DataError: there are no labelled photos, or the first weights are not there.
+        DataError: there are no labelled photos.
     """
     torch.set_flush_denormal(True)
     out.mkdir(parents=True, exist_ok=True)
@@ -279,19 +203,15 @@ def train(
     counts = verb_counts(samples)
     run = Run(recipe, choose_device(device))
     if not run.resume(out / CHECKPOINT):
-        first.load_into(run.network)
-        relations = train_relations(data / "vcoco") if recipe.config.extras else None
-        run.begin(relations, [counts[verb][0] for verb in VERB_NAMES])
+        if detector is not None:
+            load_torchvision_detector(run.network, load_tensors(detector)[0])
+        run.begin([counts[verb][0] for verb in VERB_NAMES])
     views = Views(samples, recipe, run.seen // recipe.batch, -(-recipe.samples // recipe.batch))
     logbook = Logbook(run, recipe.samples, out)
     for pictures, labels in loader(views, None, workers):
         logbook.note(run.step(pictures, labels))
     logbook.close()
     network = run.average.eval()
-    if recipe.heads is not None:
-        _refit(
-            network, [sample for sample in samples if sample.doings], recipe, recipe.heads, out / "features", workers
-        )
     done = {"seconds": round(run.seconds), "device": run.device.type, "labelled_photos": len(samples), "verbs": counts}
     (out / "recipe.json").write_text(json.dumps(asdict(recipe) | done, indent=2) + "\n")
     return save_network(network, out)
@@ -304,15 +224,3 @@ def save_network(network: InteractionNetwork, out: Path) -> Path:
     state["verb_photos"] = state["verb_photos"].round().int()
     save_tensors(weights, compressed(state), asdict(network.config))
     return weights
-
-
-def _refit(
-    network: InteractNet, labelled: Sequence[Sample], recipe: Recipe, heads: HeadsRecipe, folder: Path, workers: int
-) -> None:
-    """Train both branches once more, on features of the finished pyramid."""
-    seen = recipe.samples // recipe.batch  # these views are others than those before
-
-    def views(first: int, last: int) -> Views:
-        return Views(labelled, recipe, seen + first, seen + last, FULL_SHAPES)
-
-    fit_heads(network, collect(network, views, heads.samples // recipe.batch, folder, workers), heads)

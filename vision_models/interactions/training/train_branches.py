@@ -1,59 +1,55 @@
-"""Training of the one-stage network: its branches, on photos whose people are labelled one by one.
+"""Training of the compact network: its branches, on photos whose people are labelled one by one.
 
 Detector and scene stay as they were published, so that what they make of a photo is computed once and kept. Appearance
 of objects and of pairs, from some thousand photos, was learned by heart and made the pair branch worse; it looks at
-people, at classes, and at places.
+people, at classes, and at places. People of whom some verbs are known, from captions and topics, teach verbs as well.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.ops import box_iou
 
 from vision_models.devices import choose_device
 from vision_models.errors import DataError
-from vision_models.interactions.boxes import encode
-from vision_models.interactions.config import ONE_STAGE, InteractNetConfig
+from vision_models.interactions.config import COMPACT, InteractNetConfig
 from vision_models.interactions.evaluation.vcoco import SPLITS, read_photo_index
 from vision_models.interactions.evaluation.vcoco_metrics import TruePeople
-from vision_models.interactions.network import MEAN, STD, OneStageInteractNet, geometry
+from vision_models.interactions.network import MEAN, STD, CompactInteractNet, geometry
+from vision_models.interactions.relations import Prominence
+from vision_models.interactions.training.features import PhotoFeatures, collect, look_at_person, look_at_photo
 from vision_models.interactions.training.teacher import Teacher
 from vision_models.interactions.training.train import save_network
 from vision_models.interactions.training.train_relations import train_relations
+from vision_models.interactions.training.weak_people import WeakPerson, read_actors, read_captions
 from vision_models.interactions.vocabulary import PERSON, VERB_NAMES, VERB_OF_ACTION
-from vision_models.media.photos import read_photo
-from vision_models.weights.checkpoint import load_tensors, save_tensors
 
 LOG = logging.getLogger(__name__)
-
-CHUNK = 100  # photos in a file of features
-MATCH = 0.5  # IoU from which a detection is an annotated box
-CORNER = np.array([0, 0, 1, 1])  # what V-COCO takes from a box, whose corners are pixels of it
-MOST_OBJECTS = 40  # of a photo that the pair branch learns from
 
 
 @dataclass(frozen=True)
 class BranchesRecipe:
     """All that this training depends on, besides its photos."""
 
-    config: InteractNetConfig = ONE_STAGE
+    config: InteractNetConfig = COMPACT
     splits: tuple[str, ...] = SPLITS  # of V-COCO
-    epochs: int = 30
+    epochs: int = 24
     batch: int = 16  # photos
+    prominence_steps: int = 600  # each over all people
+    weak_batch: int = 32  # people of whom only some verbs are known, beside each batch of photos
+    weak_weight: float = 0.5  # of their loss
     learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
+    weight_decay: float = 0.05
     warm_up: int = 50  # steps
-    input_dropout: float = 0.4
+    input_dropout: float = 0.6
     dropout: float = 0.5  # of the human-centric branch's last layer
     pair_dropout: float = 0.3
     hidden: float = 0.05  # how often the pair branch does not see the places, and how often not the things
@@ -64,98 +60,31 @@ class BranchesRecipe:
     seed: int = 0
 
 
-@dataclass(frozen=True, eq=False)
-class PhotoFeatures:
-    """What the published networks make of a photo, and what is known of its people."""
+@dataclass(frozen=True)
+class Sources:
+    """Files and folders that this training reads."""
 
-    size: Tensor  # (2,) height and width
-    people: Tensor  # (P, 4) people who are annotated, as they were found and as they are
-    features: Tensor  # (P, ...) float16, see `OneStageInteractNet.of_people`
-    verbs: Tensor  # (P, 26)
-    away: Tensor  # (P, 25) does it, but with nothing whose box is known
-    targets: Tensor  # (P, 25, 4) where the targets are, as `boxes.encode` writes places; NaN: nobody knows
-    boxes: Tensor  # (N, 4) of what was found
-    labels: Tensor  # (N,)
-    scores: Tensor  # (N,)
-    things: Tensor  # (N, ...) float16, see `OneStageInteractNet.of_objects`
-    pairs: Tensor  # (P, N, 25) whether the box is the person's target
+    index: Path  # names the photos and what people do in them, see `evaluation.vcoco.read_photo_index`
+    photos: Path  # folder of these photos
+    vcoco: Path  # folder of V-COCO's labels, whose boxes tell where targets are
+    teacher: Path  # NanoDet-Plus-m-1.5x, .npz
+    scene: Path  # EfficientNet-Lite3, .npz
+    captions: Path | None = None  # index of captioned photos, see `weak_people.read_captions`
+    caption_photos: Path | None = None  # folder of these photos
+    data: Path | None = None  # folder of photo sets, see `data.py`, of which the marked actors are looked at
 
 
-@torch.inference_mode()
-def look(network: OneStageInteractNet, path: Path, true: TruePeople) -> PhotoFeatures:
-    """Look once at a photo with annotated people."""
-    device = network.verb_photos.device
-    picture = torch.from_numpy(read_photo(path)).to(device).permute(2, 0, 1).float() / 255
-    size = picture.shape[-2:]
-    boxes, labels, scores = (part[:MOST_OBJECTS] for part in network.detect(picture))
-    scene = network.look_at(picture)
-    annotated = torch.from_numpy(true.people + CORNER).float().to(device)
-    found = boxes[labels == PERSON]
-    overlap, row = box_iou(found, annotated).max(dim=1)
-    is_known = overlap >= MATCH
-    people = torch.cat([found[is_known], annotated])
-    rows = torch.cat([row[is_known], torch.arange(len(annotated), device=device)]).cpu().numpy()
-    verbs, roles = true.verbs[rows], true.roles[rows] + CORNER
-    targets = encode(roles.astype(np.float32), people.cpu().numpy()[:, None])
-    wanted = torch.from_numpy(roles).float().to(device)
-    pairs = torch.stack([box_iou(boxes, one.nan_to_num(-1)) >= MATCH for one in wanted])
-    away = verbs[:, list(VERB_OF_ACTION)] * np.isnan(roles[..., 0])
-    return PhotoFeatures(
-        torch.tensor(size),
-        people.cpu(),
-        network.of_people(picture, scene, people).half().cpu(),
-        torch.from_numpy(verbs).float(),
-        torch.from_numpy(away).float(),
-        torch.from_numpy(targets),
-        boxes.cpu(),
-        labels.cpu(),
-        scores.cpu(),
-        network.of_objects(scene, boxes, size).half().cpu(),
-        pairs.float().cpu(),
-    )
-
-
-def collect(
-    network: OneStageInteractNet, photos: Sequence[tuple[Path, TruePeople]], folder: Path
-) -> list[PhotoFeatures]:
-    """Look at all photos, and keep what was seen in a folder; what is there is not looked at again."""
-    kept: list[PhotoFeatures] = []
-    for first in range(0, len(photos), CHUNK):
-        file = folder / f"{first}.safetensors"
-        if not file.exists():
-            seen = [look(network, *photo) for photo in photos[first : first + CHUNK]]
-            tensors = {f"{row}.{name}": part for row, one in enumerate(seen) for name, part in vars(one).items()}
-            save_tensors(file, tensors, {"photos": len(seen)})
-            LOG.info(f"{first + len(seen):>7} of {len(photos)} photos looked at")
-        tensors, config = load_tensors(file)
-        for row in range(config["photos"]):
-            parts = {name: tensors[f"{row}.{name}"] for name in PhotoFeatures.__dataclass_fields__}
-            kept.append(PhotoFeatures(**parts))
-    return kept
-
-
-def train_branches(  # noqa: PLR0917 - five sources, in the order of the command's options
-    index: Path,
-    photos: Path,
-    vcoco: Path,
-    teacher: Path,
-    scene: Path,
-    out: Path,
-    recipe: BranchesRecipe,
-    *,
-    device: str | None = None,
+def train_branches(
+    sources: Sources, out: Path, recipe: BranchesRecipe, *, device: str | None = None, workers: int = 0
 ) -> Path:
-    """Train on the photos of an index (see `evaluation.vcoco.read_photo_index`).
+    """Train on the photos of an index, and the people of other photos.
 
     Args:
-        index: names the photos and what people do in them.
-        photos: folder of the photos.
-        vcoco: folder of V-COCO's labels, whose boxes tell where targets are.
-        teacher: NanoDet-Plus-m-1.5x, .npz.
-        scene: EfficientNet-Lite3, .npz.
+        sources: what is read.
         out: folder for features, `recipe.json` and `interactions.safetensors`.
         recipe: sizes, rates, seed.
         device: "cpu" or "cuda"; the GPU when there is one.
+        workers: processes that look at photos, on a CPU.
 
     Returns:
         The path of the weights.
@@ -165,33 +94,52 @@ def train_branches(  # noqa: PLR0917 - five sources, in the order of the command
     """
     torch.set_flush_denormal(True)
     torch.manual_seed(recipe.seed)
-    known = {
-        split: [
-            (photos / name, true)
-            for name, true in read_photo_index(index, split, complete=False).items()
-            if (photos / name).exists()
-        ]
-        for split in recipe.splits
-    }
+    known = {split: known_photos(sources, split) for split in recipe.splits}
     verbs = [true.verbs.any(axis=0) for some in known.values() for _, true in some]
     if not verbs:
-        raise DataError(f"None of the photos that {index.name} names is in {photos}.")
-    network = OneStageInteractNet(recipe.config).eval()
-    begin_with(network, teacher, scene)
-    network.relations.load_state_dict(train_relations(vcoco).state_dict())
+        raise DataError(f"None of the photos that {sources.index.name} names is in {sources.photos}.")
+    network = CompactInteractNet(recipe.config).eval()
+    begin_with(network, sources.teacher, sources.scene)
+    network.relations.load_state_dict(train_relations(sources.vcoco).state_dict())
     network.verb_photos.copy_(torch.from_numpy(np.sum(verbs, axis=0)))
-    network.to(choose_device(device))
-    seen = [
-        collect(network, [(path, true) for path, true in some if len(true.people)], out / "features" / split)
+    network.to(choose_device(device)).to(memory_format=torch.channels_last)
+    processes = 0 if network.verb_photos.is_cuda else workers
+    photos = [
+        PhotoFeatures(**one)
         for split, some in known.items()
+        for one in collect(network, look_at_photo, some, out / "features" / split, processes)
     ]
-    fit(network, list(chain(*seen)), recipe)
+    people = [
+        one
+        for name, some in weak_people(sources).items()
+        for one in collect(network, look_at_person, some, out / "features" / name, processes)
+    ]
+    fit_prominence(network.prominence, photos, recipe)
+    fit(network, photos, people, recipe)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.json").write_text(json.dumps(asdict(recipe) | {"photos": len(verbs)}, indent=2) + "\n")
+    done = {"photos": len(verbs), "people": sum(len(one.people) for one in photos), "weak_people": len(people)}
+    (out / "recipe.json").write_text(json.dumps(asdict(recipe) | done, indent=2) + "\n")
     return save_network(network.cpu(), out)
 
 
-def begin_with(network: OneStageInteractNet, teacher: Path, scene: Path) -> None:
+def known_photos(sources: Sources, split: str) -> list[tuple[Path, TruePeople]]:
+    """List the photos of a split that are there, with what is known of their people."""
+    index = read_photo_index(sources.index, split, complete=False)
+    known = ((sources.photos / name, true) for name, true in index.items())
+    return [(path, true) for path, true in known if len(true.people) and path.exists()]
+
+
+def weak_people(sources: Sources) -> dict[str, list[WeakPerson]]:
+    """List the people of whom some verbs are known, by where that comes from."""
+    people = {}
+    if sources.captions and sources.caption_photos:
+        people["captions"] = read_captions(sources.captions, sources.caption_photos)
+    if sources.data:
+        people["actors"] = read_actors(sources.data)
+    return people
+
+
+def begin_with(network: CompactInteractNet, teacher: Path, scene: Path) -> None:
     """Load both published networks.
 
     Raises:
@@ -207,8 +155,43 @@ def begin_with(network: OneStageInteractNet, teacher: Path, scene: Path) -> None
     network.scene.expect(MEAN, STD)
 
 
-def fit(network: OneStageInteractNet, photos: Sequence[PhotoFeatures], recipe: BranchesRecipe) -> None:
-    """Train the branches of a network in place."""
+def fit_prominence(prominence: Prominence, photos: Sequence[PhotoFeatures], recipe: BranchesRecipe) -> None:
+    """Learn in place whom annotators said something about, of all people that were found."""
+    told, known = [], []
+    for photo in photos:
+        is_person = photo.labels == PERSON
+        height, width = photo.size.tolist()
+        told.append(prominence.told(photo.boxes[is_person], photo.scores[is_person], (width, height)))
+        known.append(photo.known[is_person])
+    inputs, wanted = torch.cat(told), torch.cat(known)
+    if len(inputs) > 1:
+        prominence.mean.copy_(inputs.mean(dim=0))
+        prominence.deviation.copy_(inputs.std(dim=0).clamp_min(1e-3))
+    optimiser = torch.optim.AdamW(prominence.parameters(), lr=5e-3, weight_decay=recipe.weight_decay)
+    inputs = ((inputs.to(prominence.mean) - prominence.mean) / prominence.deviation).detach()
+    for _ in range(recipe.prominence_steps):
+        logits = prominence.last(functional.relu(prominence.first(inputs)))[:, 0]
+        loss = functional.binary_cross_entropy_with_logits(logits, wanted.to(logits))
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+    LOG.info(f"prominence {float(loss.detach()):.3f}")
+
+
+def fit(
+    network: CompactInteractNet,
+    photos: Sequence[PhotoFeatures],
+    people: Sequence[Mapping[str, Tensor]],
+    recipe: BranchesRecipe,
+) -> None:
+    """Train the branches of a network in place.
+
+    Args:
+        network: whose branches are untrained.
+        photos: whose people are labelled one by one.
+        people: of whom some verbs are known, see `look_at_person`.
+        recipe: rates and sizes.
+    """
     device = network.verb_photos.device
     trained = [part for branch in (network.human, network.object, network.pairs) for part in branch.parameters()]
     optimiser = torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
@@ -218,11 +201,17 @@ def fit(network: OneStageInteractNet, photos: Sequence[PhotoFeatures], recipe: B
         return float((1 + np.cos(np.pi * step / steps)) / 2 * min(1, (step + 1) / recipe.warm_up))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
+    weak = {name: torch.stack([one[name] for one in people]) for name in people[0]} if people else {}
     for epoch in range(recipe.epochs):
         totals = torch.zeros(5)
         batches = torch.randperm(len(photos)).split(recipe.batch)
         for batch in batches[: max(len(photos) // recipe.batch, 1)]:
-            losses = _losses(network, [photos[row] for row in batch.tolist()], recipe, device)
+            as_it_is = (torch.rand(len(batch)) < 0.5).tolist()
+            chosen = (photos[row] for row in batch.tolist())
+            shown = [one if keep else one.mirrored() for one, keep in zip(chosen, as_it_is, strict=True)]
+            losses = _losses(network, shown, recipe, device)
+            if people:
+                losses[0] += recipe.weak_weight * _weak_loss(network, weak, recipe)
             optimiser.zero_grad(set_to_none=True)
             losses.sum().backward()
             optimiser.step()
@@ -235,15 +224,25 @@ def fit(network: OneStageInteractNet, photos: Sequence[PhotoFeatures], recipe: B
         network.pairs.absent.bias.sub_(recipe.overstated)
 
 
+def _weak_loss(network: CompactInteractNet, people: Mapping[str, Tensor], recipe: BranchesRecipe) -> Tensor:
+    """Return the loss of some people's verbs, drawn at random, as far as these are known."""
+    rows = torch.randint(len(people["verbs"]), (recipe.weak_batch,))
+    features, verbs, weights = (people[name][rows].to(network.verb_photos) for name in ("features", "verbs", "weights"))
+    hidden = network.human.head(functional.dropout(features, recipe.input_dropout))
+    logits, _ = network.human.tell(functional.dropout(hidden, recipe.dropout))
+    return recipe.action_weight * functional.binary_cross_entropy_with_logits(logits, verbs, weights)
+
+
 def _losses(
-    network: OneStageInteractNet, photos: Sequence[PhotoFeatures], recipe: BranchesRecipe, device: torch.device
+    network: CompactInteractNet, photos: Sequence[PhotoFeatures], recipe: BranchesRecipe, device: torch.device
 ) -> Tensor:
     """Return the losses of a batch: verbs, targets out of sight, pairs, verbs of pairs, and places."""
     dropout = functional.dropout
     human = network.human
-    x = dropout(torch.cat([one.features for one in photos]).float().to(device), recipe.input_dropout)
-    people = functional.relu(human.head.fc7(functional.relu(human.head.fc6(x))))
-    verbs, offsets = human.tell(dropout(people, recipe.dropout))
+    x = dropout(torch.cat([one.features[0] for one in photos]).float().to(device), recipe.input_dropout)
+    people = human.head(x)
+    verbs, _ = human.tell(dropout(people, recipe.dropout))
+    _, offsets = human.tell(people.detach())  # where a target is tells little of what is done with it
     away = network.pairs.absent(dropout(people, recipe.dropout))
     true = torch.cat([one.verbs for one in photos]).to(device)
     counts = [len(one.people) for one in photos]

@@ -1,0 +1,69 @@
+"""People of whom some verbs are known: by what a caption says of them, or by the topic of their photo."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_models.errors import DataError
+from vision_models.interactions.training.data import read_samples, verb_labels
+from vision_models.interactions.vocabulary import VERB_NAMES
+
+SURE = 0.4  # the score of a person's box from which a caption's verb is believed to be theirs
+OF_ALL = "all prominent people"  # what the captions' index calls a verb that may be anybody's
+
+
+@dataclass(frozen=True, eq=False)
+class WeakPerson:
+    """A person in a photo, and some of what they do."""
+
+    photo: Path
+    box: NDArray[np.float32]  # (4,) xyxy in shares of the photo's sides
+    verbs: NDArray[np.float32]  # (26,) 0..1
+    weights: NDArray[np.float32]  # (26,) how sure that is; 0: nobody said anything
+
+
+def read_captions(index: Path, photos: Path) -> list[WeakPerson]:
+    """Read an index of captioned photos; what their captions do not name is unknown.
+
+    The file ends in .jsonl or .jsonl.gz. A line is a photo in JSON: `path`, whose last part is the file's name;
+    `in_vcoco_index`, of photos whose people are labelled one by one, which are left out here; and `persons`, each with
+    `box` (xyxy in shares of the sides), `score` and `verbs`, verb -> how it was found to be this person's.
+
+    Raises:
+        DataError: for a file of another kind, or if none of the photos is there.
+    """
+    people = []
+    try:
+        packed = index.read_bytes()
+        for line in (gzip.decompress(packed) if index.suffix == ".gz" else packed).decode().splitlines():
+            photo = json.loads(line)
+            path = photos / Path(photo["path"]).name
+            if photo["in_vcoco_index"] or not path.exists():
+                continue
+            for person in photo["persons"]:
+                if person["score"] >= SURE and any(how != OF_ALL for how in person["verbs"].values()):
+                    verbs = np.zeros(len(VERB_NAMES), np.float32)
+                    verbs[[VERB_NAMES.index(verb) for verb in person["verbs"]]] = 1
+                    people.append(WeakPerson(path, np.array(person["box"], np.float32), verbs, verbs))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{index.name} is no index of captioned photos: {error}") from error
+    if not people:
+        raise DataError(f"None of the people that {index.name} names is in {photos}.")
+    return people
+
+
+def read_actors(root: Path) -> list[WeakPerson]:
+    """List those whom training photos of sets with topics are about, where the set says who that is (see `data.py`)."""
+    people = []
+    for sample in read_samples(root):
+        if sample.doings and sample.actor is not None:
+            width, height = sample.size
+            box = (sample.actor / (width, height, width, height)).astype(np.float32)
+            people.append(WeakPerson(sample.path, box, *verb_labels(sample.doings)))
+    return people
