@@ -24,7 +24,7 @@ from vision_models.backbones.efficientnet import FEATURES, STRIDE, EfficientNetL
 from vision_models.interactions.backbone import NanoDet
 from vision_models.interactions.config import InteractNetConfig
 from vision_models.interactions.ranking import LEAST_SCORE
-from vision_models.interactions.relations import Prominence, Relations, person_place
+from vision_models.interactions.relations import PLACE, Prominence, Relations, person_place
 from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, PERSON, VERB_NAMES, VERB_OF_ACTION
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in 0..1
@@ -34,7 +34,7 @@ PERSON_SIDE = 192  # pixels of a square, at which it sees each person
 AROUND = 1.25  # sides of that square, in longer sides of the person's box
 CROPS = 8  # people seen at once: more do not fit into a CPU's cache
 CROPPED_SIDE = 1280  # pixels: larger photos are made smaller before people are cut out
-GEOMETRY, PLACE = 10, 8  # numbers that say where a pair, and where a person is
+GEOMETRY = 10  # numbers that say where a pair is
 ENLARGED = 1.3  # how much small photos are enlarged for the detector
 
 
@@ -190,7 +190,6 @@ class InteractNet(InteractionNetwork):
             max_size=config.max_side,
             image_mean=MEAN,
             image_std=STD,
-            rpn_pre_nms_top_n_train=2000,
             rpn_post_nms_top_n_train=config.proposals,
             rpn_pre_nms_top_n_test=min(config.proposals, 1000),
             rpn_post_nms_top_n_test=config.proposals,
@@ -342,7 +341,8 @@ class CompactInteractNet(InteractionNetwork):
         crops = _squares(picture, people).split(CROPS)
         theirs = [self.scene.spatial(normalised(some)).mean(dim=(2, 3)) for some in crops if len(some)]
         whole = scene.mean(dim=(2, 3)).expand(len(people), -1)
-        return torch.cat([torch.cat(theirs or [whole]), whole, person_place(people, picture.shape[-2:])], dim=1)
+        height, width = picture.shape[-2:]
+        return torch.cat([torch.cat(theirs or [whole]), whole, person_place(people, (width, height))], dim=1)
 
     def of_objects(self, scene: Tensor, boxes: Tensor, size: Sequence[int]) -> Tensor:
         """Return what the interaction branch looks at, of boxes (N, 4) in a picture of a size (height, width)."""

@@ -10,7 +10,6 @@ object is in a role, the spread of the density per action, and the fit below whi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,9 @@ from vision_models.interactions.boxes import SIGMA
 from vision_models.interactions.vocabulary import ACTIONS, OBJECTS
 
 Picture = tuple[int, int] | Tensor  # width and height, or (K, 2) where every box is of another picture
+
+PLACE = 8  # numbers of `person_place`
+TOLD = PLACE + 4  # numbers that `Prominence` takes
 
 _SMALLEST = 1e-3  # of a side, in sides of the picture, so that a degenerate box has a logarithm
 _TOUCHING = 0.02  # distance to a border, in sides of the picture, at which a box hardly touches it any more
@@ -93,9 +95,9 @@ class Prominence(nn.Module):
 
     def __init__(self, hidden: int = 32) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(12))
-        self.register_buffer("deviation", torch.ones(12))
-        self.first, self.last = nn.Linear(12, hidden), nn.Linear(hidden, 1)
+        self.register_buffer("mean", torch.zeros(TOLD))
+        self.register_buffer("deviation", torch.ones(TOLD))
+        self.first, self.last = nn.Linear(TOLD, hidden), nn.Linear(hidden, 1)
 
     def forward(self, people: Tensor, scores: Tensor, picture: tuple[int, int]) -> Tensor:
         """Return logits (P,).
@@ -105,28 +107,28 @@ class Prominence(nn.Module):
             scores: (P,) of the detector.
             picture: width and height, in the unit of the boxes.
         """
-        told = (self.told(people, scores, picture) - self.mean) / self.deviation
-        logits: Tensor = self.last(functional.relu(self.first(told)))[:, 0]
+        return self.judge(self.told(people, scores, picture))
+
+    def judge(self, told: Tensor) -> Tensor:
+        """Return logits (P,) from what `told` returns."""
+        logits: Tensor = self.last(functional.relu(self.first((told - self.mean) / self.deviation)))[:, 0]
         return logits
 
     @staticmethod
     def told(people: Tensor, scores: Tensor, picture: tuple[int, int]) -> Tensor:
         """Return what it takes, (P, 12): of each person, and beside the largest and the surest."""
         if not len(people):
-            return people.new_zeros(0, 12)
-        place = person_place(people, (picture[1], picture[0]))
+            return people.new_zeros(0, TOLD)
+        place = person_place(people, picture)
         area, sure = place[:, 6:7], scores.clamp(0.01, 0.99)[:, None]
         many = torch.full_like(sure, float(len(people)))
         return torch.cat([place, area - area.max(), sure.logit(), (sure / sure.max()).log(), many.log()], dim=1)
 
 
-def person_place(people: Tensor, size: Sequence[int]) -> Tensor:
-    """Where people (P, 4) are in a picture of a size (height, width), and how large: (P, 8), all about -1..1."""
-    height, width = size
-    corners = people / people.new_tensor([width, height, width, height])
-    sides = (corners[:, 2:] - corners[:, :2]).clamp_min(_SMALLEST)
-    aspect = (sides[:, 0] * width / (sides[:, 1] * height)).log()
-    return torch.cat([corners, sides, torch.stack([sides.prod(dim=1).log() / 4, aspect], dim=1)], dim=1)
+def person_place(people: Tensor, picture: Picture) -> Tensor:
+    """Where people (P, 4) are in a picture, and how large: (P, 8), all about -1..1."""
+    corners, sides, aspect = _relative(people, picture)
+    return torch.cat([corners, sides.exp(), sides.sum(dim=1, keepdim=True) / 4, aspect], dim=1)
 
 
 def _relative(boxes: Tensor, picture: Picture) -> tuple[Tensor, Tensor, Tensor]:

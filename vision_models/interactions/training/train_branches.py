@@ -44,6 +44,7 @@ class BranchesRecipe:
     epochs: int = 24
     batch: int = 16  # photos
     prominence_steps: int = 600  # each over all people
+    prominence_rate: float = 5e-3
     weak_batch: int = 32  # people of whom only some verbs are known, beside each batch of photos
     weak_weight: float = 0.5  # of their loss
     learning_rate: float = 1e-3
@@ -167,11 +168,10 @@ def fit_prominence(prominence: Prominence, photos: Sequence[PhotoFeatures], reci
     if len(inputs) > 1:
         prominence.mean.copy_(inputs.mean(dim=0))
         prominence.deviation.copy_(inputs.std(dim=0).clamp_min(1e-3))
-    optimiser = torch.optim.AdamW(prominence.parameters(), lr=5e-3, weight_decay=recipe.weight_decay)
-    inputs = ((inputs.to(prominence.mean) - prominence.mean) / prominence.deviation).detach()
+    optimiser = torch.optim.AdamW(prominence.parameters(), lr=recipe.prominence_rate, weight_decay=recipe.weight_decay)
+    inputs, wanted = inputs.to(prominence.mean), wanted.to(prominence.mean)
     for _ in range(recipe.prominence_steps):
-        logits = prominence.last(functional.relu(prominence.first(inputs)))[:, 0]
-        loss = functional.binary_cross_entropy_with_logits(logits, wanted.to(logits))
+        loss = functional.binary_cross_entropy_with_logits(prominence.judge(inputs), wanted)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
