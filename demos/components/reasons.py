@@ -16,7 +16,7 @@ TABLE_ROWS = 60
 CANDIDATES = 5
 PRODUCT = ("Person found", "Object found", "Action", "Place")  # as in the paper
 SHARES = ("Person found", "Action", "Target", "Object found", "Place")
-JOINT = ("Person found", "Does it with this", "Object found", "Place")
+JOINT = ("Photo is about them", "Does it with this", "Object found", "Place")
 TRAINED_ON = """What people do was learned from 2,700 photos of V-COCO, in which everybody's actions are labelled, from
 captions of COCO's photos, and from Stanford 40."""
 
@@ -54,8 +54,8 @@ def columns(found: Interactions) -> tuple[str, ...]:
 def explanation(found: Interactions) -> str:
     """Say how `columns` make a score."""
     return {
-        JOINT: "Score = person × how likely it is that this person does it with this object: judged by the person, "
-        "what the object is and how surely it was found, and where both are.",
+        JOINT: "Score = how likely the photo is about this person × how likely they do it with this object: judged by "
+        "the person, what the object is and how surely it was found, and where both are.",
         SHARES: "Score = person × action × target, where target is how likely it is this one among all that it could "
         "be: by object found × place × how usual such an object is.",
         PRODUCT: "Score = person × object × action × place.",
@@ -66,6 +66,7 @@ def factors(one: Interaction, heads: Sequence[str]) -> list[Cell]:
     """Return the cells below `columns`."""
     values = {
         "Person found": figure(one.person_score),
+        "Photo is about them": figure(one.person_score),
         "Object found": "–" if one.object is None else figure(one.object_score),
         "Action": figure(one.action_score),
         "Does it with this": figure(one.action_score),

@@ -57,7 +57,7 @@ def test_objects_and_verbs_are_measured_on_photo_sets(tmp_path: Path) -> None:
     write_astronaut(tmp_path / "sports100" / "data" / "test" / "surfing" / "1.jpg")
     said = evaluate("--data", tmp_path)
     assert "2 photos of COCO train2017, 2 boxes" in said
-    assert "the teacher, from which the detector begins, has seen them" in said
+    assert "the detector of the bundled weights has seen them in its own" in said
     assert "Stanford 40, official test: 1 photos" in said
     assert "100 sports, valid and test" in said
     verbs = tmp_path / "map.json"

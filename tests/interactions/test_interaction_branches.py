@@ -139,6 +139,13 @@ def test_the_command_says_what_it_needs(tmp_path: Path) -> None:
     assert "needs --index, --photos, --vcoco, --teacher and --scene" in result.output
 
 
+def test_captions_without_their_photos_are_not_left_out_in_silence(sources: list[str], tmp_path: Path) -> None:
+    lonely = sources[: sources.index("--caption-photos")]
+    result = CliRunner().invoke(app, ["train", "interactions", *lonely, "--out", str(tmp_path / "run")])
+    assert result.exit_code == 1
+    assert "name both --captions and --caption-photos" in result.output
+
+
 # ---- pairs
 
 

@@ -181,6 +181,8 @@ def train(
 
         if not (index and photos and vcoco and teacher and scene):
             raise DataError("The compact size needs --index, --photos, --vcoco, --teacher and --scene. Name all five.")
+        if (captions is None) != (caption_photos is None):
+            raise DataError("Captions need their photos: name both --captions and --caption-photos, or neither.")
         sources = Sources(index, photos, vcoco, teacher, scene, captions, caption_photos, data)
         weights = train_branches(sources, out, BranchesRecipe(), device=device, workers=workers)
     else:

@@ -186,7 +186,7 @@ def evaluate_detector(root: Path, predictor: InteractionPredictor) -> str:
         [
             f"### Objects: {len(truth)} photos of COCO train2017, {sum(len(t.labels) for t in truth)} boxes",
             "",
-            "Held out from our training; the teacher, from which the detector begins, has seen them.",
+            "Held out from our training; the detector of the bundled weights has seen them in its own.",
             "",
             "| COCO AP | AP50 | person AP | person AP50 |",
             "| ---: | ---: | ---: | ---: |",
