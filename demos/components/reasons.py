@@ -17,7 +17,7 @@ CANDIDATES = 5
 PRODUCT = ("Person found", "Object found", "Action", "Place")  # as in the paper
 SHARES = ("Person found", "Action", "Target", "Object found", "Place")
 JOINT = ("Photo is about them", "Does it with this", "Object found", "Place")
-TRAINED_ON = """What people do was learned from 2,700 photos of V-COCO, in which everybody's actions are labelled, from
+TRAINED_ON = """They learned what people do from 2,700 photos of V-COCO, in which everybody's actions are labelled, from
 captions of COCO's photos, and from Stanford 40."""
 
 
