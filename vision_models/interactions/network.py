@@ -255,7 +255,7 @@ class PairBranch(nn.Module):
         Args:
             people: (P, person) features of the human-centric branch.
             verbs: (P, 26) its logits.
-            things: labels (N,) and scores (N,) of the objects.
+            things: labels and scores of the objects, (N,), or (P, N) where everybody has their own.
             places: (P, N, 10), see `geometry`.
             see: what is multiplied with places and with things: 0 hides them. Numbers, or (P, 1, 1).
             dropout: share of the units that are left out in training.
@@ -263,7 +263,7 @@ class PairBranch(nn.Module):
         labels, scores = things
         place, thing = see
         shape = places.shape[:2]
-        kind = torch.cat([self.kind(labels), scores[:, None]], dim=-1)[None].expand(*shape, -1)
+        kind = torch.cat([self.kind(labels), scores[..., None]], dim=-1).expand(*shape, -1)
         who = functional.relu(self.person(people))[:, None].expand(*shape, -1)
         x = torch.cat([who, kind * thing, places * place], dim=-1)
         x = functional.dropout(functional.relu(self.first(x)), dropout)

@@ -15,14 +15,17 @@ from vision_models.interactions.boxes import SIGMA, encode
 from vision_models.interactions.vocabulary import ACTIONS, VERB_NAMES, VERB_OF_ACTION, VERBS
 
 LEAST_SCORE = 0.05  # of a box that takes part in interactions
+# With the pair branch: the detector's score at which a box may as well be no object at all, and how fast that changes.
+DOUBTFUL, DOUBT = 0.15, 0.08
 
 
 @dataclass(frozen=True)
 class Interaction:
     """One person, one verb, and what plays one role in it.
 
-    The score is the product of four factors (section 3), s_h, s_o, s_a and g. With the extras, what s_o and g say is
-    relative to all that the object could be: the score is that of person, action and target.
+    The score is the product of four factors (section 3), s_h, s_o, s_a and g. With the extras it is that of person,
+    action and target. What s_o and g say is then relative to all that the object could be; or, where a pair branch
+    judges the object's class and place, the target's part is how far the detector can be trusted, see `trust`.
     """
 
     person: int  # index into the boxes
@@ -34,7 +37,7 @@ class Interaction:
     object_score: float  # s_o; 1 without an object
     action_score: float  # s^a_h, or s^a_(h,o) where the interaction branch had an object to look at
     location_score: float  # g^a_(h,o); of a target that is not visible, what its place counts instead; else 1
-    target_score: float  # s_o times g; with the extras, how likely it is this target among all candidates; else 1
+    target_score: float  # s_o times g; with the extras, its share among all candidates, or its trust; else 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,7 @@ class Pairs:
 
     action: NDArray[np.float32]  # s_a
     place: NDArray[np.float32]  # g
-    target: NDArray[np.float32]  # s_o times g, or its share
+    target: NDArray[np.float32]  # s_o times g, its share, or its trust
 
     @property
     def total(self) -> NDArray[np.float32]:
@@ -109,13 +112,21 @@ def weigh(
         chance = -np.logaddexp(0, -factors.pairs[int(not location), int(not interaction)])
         chance[..., :-1][np.isneginf(target)] = -np.inf
         place = np.concatenate([place, np.zeros_like(human)], axis=-1)
-        return Pairs(chance, place, np.zeros_like(chance))
+        return Pairs(chance, place, np.concatenate([np.log(trust(scores)), [0]]) + np.zeros_like(chance))
     absent = np.broadcast_to(factors.vacancy[:, None], human.shape)
     target = np.concatenate([target, absent], axis=-1)
     if factors.relative:
         target = target - np.logaddexp.reduce(target, axis=-1, keepdims=True)
     action = -np.logaddexp(0, -np.concatenate([logits, human], axis=-1))
     return Pairs(action, np.concatenate([place, absent], axis=-1), target)
+
+
+def trust(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how far boxes (N,) of the detector's scores can be trusted to be objects at all, 0..1.
+
+    The pair branch learned little of boxes that are nothing. Not in the paper, whose factor is s_o itself.
+    """
+    return 1 / (1 + np.exp((DOUBTFUL - scores) / DOUBT))
 
 
 def rank(

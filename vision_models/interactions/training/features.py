@@ -16,9 +16,9 @@ from torchvision.ops import box_iou
 
 from vision_models.interactions.boxes import encode
 from vision_models.interactions.evaluation.vcoco_metrics import TruePeople
-from vision_models.interactions.network import CompactInteractNet
+from vision_models.interactions.network import GEOMETRY, CompactInteractNet, geometry
 from vision_models.interactions.training.weak_people import WeakPerson
-from vision_models.interactions.vocabulary import PERSON, VERB_OF_ACTION
+from vision_models.interactions.vocabulary import ACTIONS, PERSON, VERB_OF_ACTION
 from vision_models.media.photos import read_photo
 from vision_models.training import loader, own_numbers
 from vision_models.weights.checkpoint import load_tensors, save_tensors
@@ -28,6 +28,7 @@ LOG = logging.getLogger(__name__)
 CHUNK = 100  # photos in a file
 MATCH = 0.5  # IoU from which a detection is an annotated box
 SAME = 0.85  # IoU from which it is hardly another one
+TRUSTED = 0.15  # of a detection that is taken for what a topic names
 CORNER = np.array([0, 0, 1, 1])  # what V-COCO takes from a box, whose corners are pixels of it
 
 Item = TypeVar("Item")
@@ -111,13 +112,51 @@ def look_at_photo(network: CompactInteractNet, photo: tuple[Path, TruePeople]) -
 
 @torch.inference_mode()
 def look_at_person(network: CompactInteractNet, person: WeakPerson) -> dict[str, Tensor]:
-    """Look once at a person: `features` (...) float16, and the `verbs` (26,) with their `weights` (26,)."""
+    """Look once at a person, and at the objects of the photo where something is known of these.
+
+    Returns:
+        `features` (...) float16, see `CompactInteractNet.of_people`; `verbs` and `weights` (26,); of as many candidates
+        as the network reports, of which those beyond have a score of 0: `labels`, `scores` (N,), `places` (N, 10) and
+        `pairs` (N, 25), whether it is the target; `away` (25,), whether no candidate is. NaN where nobody knows.
+    """
     picture = _read(person.photo, network.verb_photos.device)
-    height, width = picture.shape[-2:]
+    height, width = size = picture.shape[-2:]
     box = torch.from_numpy(person.box).to(picture.device) * torch.tensor([width, height] * 2, device=picture.device)
     features = network.of_people(picture, network.look_at(picture), box[None])[0]
     known = {"verbs": torch.from_numpy(person.verbs), "weights": torch.from_numpy(person.weights)}
+    most, classes = network.config.boxes, torch.from_numpy(person.classes)
+    labels, scores, places = torch.zeros(most, dtype=torch.int64), torch.zeros(most), torch.zeros(most, GEOMETRY)
+    pairs, away = torch.full((most, len(ACTIONS)), torch.nan), torch.full((len(ACTIONS),), torch.nan)
+    if not classes.isnan().all():
+        found = network.detect(picture)
+        many = len(found[0])
+        boxes, labels[:many], scores[:many] = (part.cpu() for part in found)
+        places[:many] = geometry(box[None], found[0], size)[0].cpu()
+        pairs[:many], away = _roles(box.cpu(), boxes, labels[:many], scores[:many], classes)
+    known |= {"labels": labels, "scores": scores, "places": places, "pairs": pairs, "away": away}
     return known | {"features": features.half().cpu()}
+
+
+def _roles(person: Tensor, boxes: Tensor, labels: Tensor, scores: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+    """Guess which boxes (N, 4) play the roles of a person (4,), given which classes do: (N, 25) and (25,).
+
+    The surest box of such a class that reaches the person. What lies there too, and others of such a class, may be it.
+    """
+    may_be = classes[:, labels]  # (25, N)
+    pairs, away = may_be.clone(), classes.amax(dim=1) * 0
+    corners = torch.minimum(boxes[:, 2:], person[2:]) - torch.maximum(boxes[:, :2], person[:2])
+    reaches = (corners > 0).all(dim=1)
+    overlap = box_iou(boxes, boxes)
+    for action in (classes == 1).any(dim=1).nonzero()[:, 0].tolist():
+        suitable = (may_be[action] == 1) & reaches & (scores >= TRUSTED)
+        pairs[action, may_be[action] == 1] = torch.nan
+        if suitable.any():
+            best = int((scores * suitable).argmax())
+            pairs[action, overlap[best] >= MATCH] = torch.nan
+            pairs[action, best] = 1
+        else:
+            away[action] = 1
+    return pairs.T, away
 
 
 def _read(path: Path, device: torch.device) -> Tensor:

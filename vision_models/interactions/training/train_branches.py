@@ -211,7 +211,7 @@ def fit(
             shown = [one if keep else one.mirrored() for one, keep in zip(chosen, as_it_is, strict=True)]
             losses = _losses(network, shown, recipe, device)
             if people:
-                losses[0] += recipe.weak_weight * _weak_loss(network, weak, recipe)
+                losses[:3] += recipe.weak_weight * _weak_losses(network, weak, recipe)
             optimiser.zero_grad(set_to_none=True)
             losses.sum().backward()
             optimiser.step()
@@ -224,13 +224,34 @@ def fit(
         network.pairs.absent.bias.sub_(recipe.overstated)
 
 
-def _weak_loss(network: CompactInteractNet, people: Mapping[str, Tensor], recipe: BranchesRecipe) -> Tensor:
-    """Return the loss of some people's verbs, drawn at random, as far as these are known."""
-    rows = torch.randint(len(people["verbs"]), (recipe.weak_batch,))
-    features, verbs, weights = (people[name][rows].to(network.verb_photos) for name in ("features", "verbs", "weights"))
-    hidden = network.human.head(functional.dropout(features, recipe.input_dropout))
-    logits, _ = network.human.tell(functional.dropout(hidden, recipe.dropout))
-    return recipe.action_weight * functional.binary_cross_entropy_with_logits(logits, verbs, weights)
+def _weak_losses(network: CompactInteractNet, people: Mapping[str, Tensor], recipe: BranchesRecipe) -> Tensor:
+    """Return the losses of some people, drawn at random, as far as they are known: verbs, out of sight, pairs."""
+    drawn = torch.randint(len(people["verbs"]), (recipe.weak_batch,))
+    some = {name: part[drawn].to(network.verb_photos.device) for name, part in people.items()}
+    binary, dropout = functional.binary_cross_entropy_with_logits, functional.dropout
+    ours = network.human.head(dropout(some["features"].float(), recipe.input_dropout))
+    logits, _ = network.human.tell(dropout(ours, recipe.dropout))
+    verbs = binary(logits, some["verbs"], some["weights"])
+    away = network.pairs.absent(dropout(ours, recipe.dropout))
+    is_known = ~some["away"].isnan()
+    hidden = [(torch.rand(len(drawn), 1, 1) >= recipe.hidden).to(logits) for _ in range(2)]
+    told = network.pairs(
+        dropout(ours, recipe.dropout),
+        logits,
+        (some["labels"], some["scores"]),
+        some["places"],
+        see=(hidden[0], hidden[1]),
+        dropout=recipe.pair_dropout,
+    )
+    judged = ~some["pairs"].isnan()
+    wanted = some["pairs"][judged]
+    return torch.stack(
+        [
+            recipe.action_weight * verbs,
+            recipe.action_weight * (binary(away, some["away"].nan_to_num(), is_known.to(away))),
+            binary(told[judged], wanted, reduction="sum") / wanted.sum().clamp_min(10),
+        ]
+    )
 
 
 def _losses(

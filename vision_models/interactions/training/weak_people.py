@@ -1,9 +1,10 @@
-"""People of whom some verbs are known: by what a caption says of them, or by the topic of their photo."""
+"""People of whom something is known: by what a caption says of them, or by the topic of their photo."""
 
 from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from vision_models.errors import DataError
 from vision_models.interactions.training.data import read_samples, verb_labels
-from vision_models.interactions.vocabulary import VERB_NAMES
+from vision_models.interactions.training.subjects import COMMON, Doing
+from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, VERB_NAMES, VERB_OF_ACTION, VERBS
 
 SURE = 0.4  # the score of a person's box from which a caption's verb is believed to be theirs
+UNKNOWN = np.full((len(ACTIONS), len(OBJECTS)), np.nan, np.float32)
 OF_ALL = "all prominent people"  # what the captions' index calls a verb that may be anybody's
 
 
@@ -26,6 +29,7 @@ class WeakPerson:
     box: NDArray[np.float32]  # (4,) xyxy in shares of the photo's sides
     verbs: NDArray[np.float32]  # (26,) 0..1
     weights: NDArray[np.float32]  # (26,) how sure that is; 0: nobody said anything
+    classes: NDArray[np.float32]  # (25, 80) whether an object of the class plays the role, 0 or 1; NaN: nobody knows
 
 
 def read_captions(index: Path, photos: Path) -> list[WeakPerson]:
@@ -50,7 +54,7 @@ def read_captions(index: Path, photos: Path) -> list[WeakPerson]:
                 if person["score"] >= SURE and any(how != OF_ALL for how in person["verbs"].values()):
                     verbs = np.zeros(len(VERB_NAMES), np.float32)
                     verbs[[VERB_NAMES.index(verb) for verb in person["verbs"]]] = 1
-                    people.append(WeakPerson(path, np.array(person["box"], np.float32), verbs, verbs))
+                    people.append(WeakPerson(path, np.array(person["box"], np.float32), verbs, verbs, UNKNOWN))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{index.name} is no index of captioned photos: {error}") from error
     if not people:
@@ -65,5 +69,21 @@ def read_actors(root: Path) -> list[WeakPerson]:
         if sample.doings and sample.actor is not None:
             width, height = sample.size
             box = (sample.actor / (width, height, width, height)).astype(np.float32)
-            people.append(WeakPerson(sample.path, box, *verb_labels(sample.doings)))
+            people.append(WeakPerson(sample.path, box, *verb_labels(sample.doings), role_classes(sample.doings)))
     return people
+
+
+def role_classes(doings: Sequence[Doing]) -> NDArray[np.float32]:
+    """Return whether objects of a class play a role (25, 80), as far as a topic tells: 0 or 1, else NaN.
+
+    What is not done is done with nothing. Of verbs with two roles a topic does not tell which one a class plays.
+    """
+    told = {doing.verb: doing for doing in doings}
+    classes = UNKNOWN.copy()
+    for action, verb in enumerate(VERB_OF_ACTION):
+        if verb not in told:
+            if VERB_NAMES[verb] not in COMMON:
+                classes[action] = 0
+        elif told[verb].sure and told[verb].classes and len(VERBS[VERB_NAMES[verb]]) == 1:
+            classes[action] = np.isin(np.arange(len(OBJECTS)), list(told[verb].classes))
+    return classes
