@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -36,6 +35,7 @@ PRIVATE = {"api_visibility": "private"}
 AT_ONCE = PRIVATE | {"queue": False, "show_progress": "hidden"}
 LATEST = PRIVATE | {"trigger_mode": "always_last"}
 ON_GPU = {"concurrency_id": "gpu", "concurrency_limit": 1}
+FETCHING = "Getting the sample…"
 SAVE_IN_BROWSER = """(file) => {
     if (!file) return;
     const link = Object.assign(document.createElement("a"), {href: file.url, download: file.orig_name});
@@ -184,9 +184,12 @@ class PhotoTab:
             return job, SHOW, HIDE, line(f"{done}. {said(answer)}"), readable(path, job.shown), *shown
 
         finished = []
-        sampled = self.picker.select(
-            self._pick, None, [self.photo, self.picker], **PRIVATE, show_progress_on=self.picker
-        )
+        gr.on(None, self._offer, None, self.picker, **AT_ONCE)  # when a visitor comes: some are fetched by then
+        # Its progress is a sentence: Gradio's own would leave a red "Error" over the samples.
+        self.picker.select(lambda: line(FETCHING), None, self.status, **AT_ONCE)
+        quiet = PRIVATE | {"show_progress": "hidden"}
+        sampled = self.picker.select(self._pick, None, [self.photo, self.picker], **quiet)
+        sampled.failure(lambda: "", None, self.status, **AT_ONCE)
         for begin in (self.photo.upload, self.button.click, sampled.success):
             done = begin(
                 lambda: line(self.words.working), None, self.status, **AT_ONCE
@@ -210,13 +213,16 @@ class PhotoTab:
         self.photo.clear(lambda: (None, HIDE, SHOW, ""), None, gone, **AT_ONCE)
         return finished
 
+    def _offer(self) -> str:
+        return render("sample_picker", samples=self.samples)
+
     def _pick(self, event: gr.EventData) -> tuple[str, str]:
         """Write the sample that was clicked to a file; return its path, and the samples, one of which may look new."""
         index = int(event.index)
         if not 0 <= index < len(self.samples):
             raise gr.Error("This sample is no longer there. Please reload the page.", print_exception=False)
         with errors_on_page(), new_folder() as folder:
-            return str(self.samples[index].write(folder)), render("sample_picker", samples=self.samples)
+            return str(self.samples[index].write(folder)), self._offer()
 
     def _redraw_on_change(self, view: View) -> None:
         def redraw(job: Job[Any] | None, *wishes: Any) -> Any:
@@ -277,7 +283,7 @@ def photo_tab(
             status = status_line(f"{name}-status")
             picker = part(
                 "sample_picker",
-                partial(render, "sample_picker", samples=samples),  # for every visitor anew: some are fetched by then
+                render("sample_picker", samples=samples),
                 elem_id=f"{name}-samples",
                 elem_classes="picker",
             )

@@ -4,7 +4,6 @@ Templates are Jinja2's, rendered here, which escapes every value. `gr.HTML` has 
 give as a JavaScript template: a file that somebody called `${...}` would run in the page.
 """
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,12 +33,6 @@ def script(name: str) -> str:
     return (HERE / f"{name}.js").read_text(encoding="utf-8")
 
 
-def part(name: str, html: str | Callable[[], str] = "", **options: Any) -> gr.HTML:
-    """Lay out a part that has a script; what that triggers arrives as a `select` event.
-
-    Args:
-        name: of the part.
-        html: what it shows, or what makes that for every visitor who comes.
-        options: for `gr.HTML`.
-    """
+def part(name: str, html: str = "", **options: Any) -> gr.HTML:
+    """Lay out a part that has a script; what that triggers arrives as a `select` event."""
     return gr.HTML(html, js_on_load=script(name), apply_default_css=False, **options)

@@ -933,6 +933,7 @@ def test_a_remote_sample_that_cannot_be_fetched_is_explained(page: Page, monkeyp
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     page.get_by_role("button", name="Jockey").click()
     page.get_by_text("This sample lies on raw.githubusercontent.com, which cannot be reached from here.").wait_for()
+    assert page.locator("#interactions-samples").get_by_text("Error", exact=True).count() == 0
     page.get_by_role("button", name="Cyclist").click()
     wait_until_done(page)
 
@@ -1009,7 +1010,7 @@ def test_the_keyboard_reaches_everything_from_a_sample_to_the_reasons(page: Page
     tab_to(page, "Person 2 points at? horse")
     page.keyboard.press("Enter")
     page.locator("#reasons").get_by_text("What person 2 could “point at”", exact=True).wait_for()
-    for control in ("How sure", "Whose", "Verbs", "Why", "Person", "Verb", "Save picture", "Save table"):
+    for control in ("What person 2 could", "Whose", "Verbs", "Why", "Person", "Verb", "Save picture", "Save table"):
         tab_to(page, control)
         if control in {"Verbs", "Verb"}:
             page.keyboard.press("Tab")  # into the long list that has opened, which closes on that

@@ -19,7 +19,7 @@ from vision_models.errors import DataError
 from vision_models.interactions.evaluation.vcoco import read_photo_index
 from vision_models.interactions.network import CompactInteractNet, geometry
 from vision_models.interactions.predictor import InteractionPredictor
-from vision_models.interactions.ranking import Factors
+from vision_models.interactions.ranking import MISSED, Factors
 from vision_models.interactions.relations import Relations
 from vision_models.interactions.result import Interactions
 from vision_models.interactions.training import features
@@ -103,7 +103,7 @@ def test_every_branch_learns(sources: list[str], tmp_path: Path, monkeypatch: py
     pairs[:, :, RIDE] = 1
     torch.manual_seed(0)
     losses = [training._losses(network, [replace(seen, pairs=pairs)], RECIPE, torch.device("cpu"))]
-    training.fit(network, [replace(seen, pairs=pairs)] * 4, [], replace(RECIPE, epochs=20, warm_up=1, batch=4))
+    training.fit(network, [replace(seen, pairs=pairs)] * 4, {}, replace(RECIPE, epochs=20, warm_up=1, batch=4))
     losses.append(training._losses(network, [replace(seen, pairs=pairs)], RECIPE, torch.device("cpu")))
     assert (losses[1] < losses[0]).all()
 
@@ -160,7 +160,7 @@ def test_what_topics_tell_of_objects_is_learned(sources: list[str], tmp_path: Pa
     known = read_photo_index(tmp_path / "index.jsonl", "train", complete=False).values()
     looked_at = look_at_photo(network, (actor.photo, next(iter(known))))
     photo = PhotoFeatures(**{name: part.clone() for name, part in looked_at.items()})
-    training.fit(network, [photo] * 4, [seen], replace(RECIPE, epochs=20, warm_up=1, batch=4))
+    training.fit(network, [photo] * 4, {"actors": [seen]}, replace(RECIPE, epochs=20, warm_up=1, batch=4))
     assert (training._weak_losses(network, people, RECIPE) < before).all()
 
 
@@ -248,6 +248,15 @@ def test_a_box_of_which_the_detector_is_unsure_is_said_more_doubtfully(logits: n
 def test_what_is_out_of_sight_is_said_where_that_is_likelier(logits: np.ndarray) -> None:
     logits[0, 0, 0, RIDE] = [-6, 0, -1, 1]
     assert found_pairs(logits).interactions[0].object is None
+
+
+def test_what_a_person_surely_does_is_said_even_if_its_object_was_not_found(logits: np.ndarray) -> None:
+    found = found_pairs(logits)
+    factors = replace(found.factors, human_logits=found.factors.human_logits.copy())
+    factors.human_logits[0, VERB_NAMES.index("talk_on_phone")] = 5
+    best = replace(found, factors=factors).rank_again().interactions[0]
+    assert (best.verb, best.object) == ("talk_on_phone", None)
+    assert best.score == pytest.approx(0.8 * MISSED, abs=0.02)
 
 
 def test_place_and_things_can_be_left_out(logits: np.ndarray) -> None:

@@ -17,6 +17,9 @@ from vision_models.interactions.vocabulary import ACTIONS, VERB_NAMES, VERB_OF_A
 LEAST_SCORE = 0.05  # of a box that takes part in interactions
 # With the pair branch: the detector's score at which a box may as well be no object at all, and how fast that changes.
 DOUBTFUL, DOUBT = 0.15, 0.08
+# What a person does, but hardly with anything that was found, they do with something that was missed: where all
+# candidates together have less than this share of the verb's chance, this share of what is left.
+EXPLAINED, MISSED = 0.2, 0.3
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,11 @@ def weigh(
         chance = -np.logaddexp(0, -factors.pairs[int(not location), int(not interaction)])
         chance[..., :-1][np.isneginf(target)] = -np.inf
         place = np.concatenate([place, np.zeros_like(human)], axis=-1)
-        return Pairs(chance, place, np.concatenate([np.log(trust(scores)), [0]]) + np.zeros_like(chance))
+        target = np.concatenate([np.log(trust(scores)), [0]]) + np.zeros_like(chance)
+        done, explained = _sigmoid(human[..., 0]), 1 - (1 - np.exp(chance + target)[..., :-1]).prod(axis=-1)
+        missed = MISSED * (done - explained) * (explained < EXPLAINED * done)
+        chance[..., -1] = np.maximum(chance[..., -1], np.log(np.maximum(missed, 1e-9)))
+        return Pairs(chance, place, target)
     absent = np.broadcast_to(factors.vacancy[:, None], human.shape)
     target = np.concatenate([target, absent], axis=-1)
     if factors.relative:
@@ -126,7 +133,7 @@ def trust(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 
     The pair branch learned little of boxes that are nothing. Not in the paper, whose factor is s_o itself.
     """
-    return 1 / (1 + np.exp((DOUBTFUL - scores) / DOUBT))
+    return _sigmoid((scores - DOUBTFUL) / DOUBT)
 
 
 def rank(
@@ -157,7 +164,7 @@ def rank(
         s_h = _person_score(scores, factors, row)
         for column, verb in enumerate(VERB_NAMES):
             if not VERBS[verb]:
-                s_a = _sigmoid(factors.human_logits[row, column])
+                s_a = float(_sigmoid(factors.human_logits[row, column]))
                 found.append(Interaction(int(person), verb, None, None, s_h * s_a, s_h, 1.0, s_a, 1.0, 1.0))
     return sorted(found, key=lambda one: -one.score)
 
@@ -177,5 +184,5 @@ def _person_score(scores: NDArray[np.float32], factors: Factors, row: int) -> fl
     return float(scores[factors.people[row]] if factors.prominence is None else factors.prominence[row])
 
 
-def _sigmoid(logit: np.float32) -> float:
-    return float(1 / (1 + np.exp(-logit)))
+def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.exp(-np.logaddexp(0, -logits))

@@ -45,12 +45,12 @@ class BranchesRecipe:
     batch: int = 16  # photos
     prominence_steps: int = 600  # each over all people
     prominence_rate: float = 5e-3
-    weak_batch: int = 32  # people of whom only some verbs are known, beside each batch of photos
-    weak_weight: float = 0.5  # of their loss
+    weak_batch: int = 48  # people of each kind of whom only something is known, beside each batch of photos
+    weak_weight: float = 0.7  # of the loss of each kind
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warm_up: int = 50  # steps
-    input_dropout: float = 0.6
+    input_dropout: float = 0.5
     dropout: float = 0.5  # of the human-centric branch's last layer
     pair_dropout: float = 0.3
     hidden: float = 0.05  # how often the pair branch does not see the places, and how often not the things
@@ -110,15 +110,18 @@ def train_branches(
         for split, some in known.items()
         for one in collect(network, look_at_photo, some, out / "features" / split, processes)
     ]
-    people = [
-        one
+    people = {
+        name: collect(network, look_at_person, some, out / "features" / name, processes)
         for name, some in weak_people(sources).items()
-        for one in collect(network, look_at_person, some, out / "features" / name, processes)
-    ]
+    }
     fit_prominence(network.prominence, photos, recipe)
     fit(network, photos, people, recipe)
     out.mkdir(parents=True, exist_ok=True)
-    done = {"photos": len(verbs), "people": sum(len(one.people) for one in photos), "weak_people": len(people)}
+    done = {
+        "photos": len(verbs),
+        "people": sum(len(one.people) for one in photos),
+        "weak_people": sum(map(len, people.values())),
+    }
     (out / "recipe.json").write_text(json.dumps(asdict(recipe) | done, indent=2) + "\n")
     return save_network(network.cpu(), out)
 
@@ -181,7 +184,7 @@ def fit_prominence(prominence: Prominence, photos: Sequence[PhotoFeatures], reci
 def fit(
     network: CompactInteractNet,
     photos: Sequence[PhotoFeatures],
-    people: Sequence[Mapping[str, Tensor]],
+    people: Mapping[str, Sequence[Mapping[str, Tensor]]],
     recipe: BranchesRecipe,
 ) -> None:
     """Train the branches of a network in place.
@@ -189,7 +192,7 @@ def fit(
     Args:
         network: whose branches are untrained.
         photos: whose people are labelled one by one.
-        people: of whom some verbs are known, see `look_at_person`.
+        people: of whom something is known, see `look_at_person`, by where that comes from.
         recipe: rates and sizes.
     """
     device = network.verb_photos.device
@@ -201,7 +204,7 @@ def fit(
         return float((1 + np.cos(np.pi * step / steps)) / 2 * min(1, (step + 1) / recipe.warm_up))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
-    weak = {name: torch.stack([one[name] for one in people]) for name in people[0]} if people else {}
+    kinds = [{name: torch.stack([one[name] for one in some]) for name in some[0]} for some in people.values()]
     for epoch in range(recipe.epochs):
         totals = torch.zeros(5)
         batches = torch.randperm(len(photos)).split(recipe.batch)
@@ -210,8 +213,8 @@ def fit(
             chosen = (photos[row] for row in batch.tolist())
             shown = [one if keep else one.mirrored() for one, keep in zip(chosen, as_it_is, strict=True)]
             losses = _losses(network, shown, recipe, device)
-            if people:
-                losses[:3] += recipe.weak_weight * _weak_losses(network, weak, recipe)
+            for kind in kinds:
+                losses[:3] += recipe.weak_weight * _weak_losses(network, kind, recipe)
             optimiser.zero_grad(set_to_none=True)
             losses.sum().backward()
             optimiser.step()
