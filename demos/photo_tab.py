@@ -185,11 +185,11 @@ class PhotoTab:
 
         finished = []
         gr.on(None, self._offer, None, self.picker, **AT_ONCE)  # when a visitor comes: some are fetched by then
-        # Its progress is a sentence: Gradio's own would leave a red "Error" over the samples.
         self.picker.select(lambda: line(FETCHING), None, self.status, **AT_ONCE)
-        quiet = PRIVATE | {"show_progress": "hidden"}
-        sampled = self.picker.select(self._pick, None, [self.photo, self.picker], **quiet)
-        sampled.failure(lambda: "", None, self.status, **AT_ONCE)
+        sample = gr.State()  # what cannot be had leaves Gradio's red "Error" on a part that nobody sees
+        fetched = self.picker.select(self._pick, None, sample, **PRIVATE)
+        fetched.failure(lambda: "", None, self.status, **AT_ONCE)
+        sampled = fetched.success(lambda path: (path, self._offer()), sample, [self.photo, self.picker], **AT_ONCE)
         for begin in (self.photo.upload, self.button.click, sampled.success):
             done = begin(
                 lambda: line(self.words.working), None, self.status, **AT_ONCE
@@ -216,13 +216,13 @@ class PhotoTab:
     def _offer(self) -> str:
         return render("sample_picker", samples=self.samples)
 
-    def _pick(self, event: gr.EventData) -> tuple[str, str]:
-        """Write the sample that was clicked to a file; return its path, and the samples, one of which may look new."""
+    def _pick(self, event: gr.EventData) -> str:
+        """Write the sample that was clicked to a file, and return its path."""
         index = int(event.index)
         if not 0 <= index < len(self.samples):
             raise gr.Error("This sample is no longer there. Please reload the page.", print_exception=False)
         with errors_on_page(), new_folder() as folder:
-            return str(self.samples[index].write(folder)), self._offer()
+            return str(self.samples[index].write(folder))
 
     def _redraw_on_change(self, view: View) -> None:
         def redraw(job: Job[Any] | None, *wishes: Any) -> Any:
