@@ -51,8 +51,7 @@ SURE, PERHAPS = 0.35, 0.15  # the teacher's scores above which a box is an objec
 ACTOR_SCORE, ACTOR_SIZE = 0.45, 0.35  # of a topic's people: the teacher's score, and the area beside the largest's
 MOST_PEOPLE, MOST_PAIRS = 4, 8  # of a picture that the branches learn from
 NEAR = 0.3  # of a person's size: how far around them something is within reach
-NAMED, UNSURE = 3.0, 0.3  # weights of verbs that a topic names, without and with a "?" ...
-ABSENT, COMMON_ABSENT = 1.0, 0.3  # ... and of those that it does not name
+ABSENT, COMMON_ABSENT, UNSURE = 1.0, 0.3, 0.3  # weights of verbs that a topic does not name, and names with a "?"
 MEAN_COLOUR = (124, 116, 104)
 RARE = 0.01  # photos with a class rarer than this are shown more often
 MOST_REPEATS = 8.0
@@ -255,12 +254,12 @@ def _labelled(
     )
 
 
-def verb_labels(doings: tuple[Doing, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the verbs (26,) that a topic tells, 0..1, and how much each counts (26,), 1 for one that is absent."""
+def verb_labels(doings: tuple[Doing, ...], named: float = 1.0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the verbs (26,) that a topic tells, 0..1, and how much each counts (26,), `named` if it is sure."""
     verbs = np.zeros(len(VERB_NAMES), np.float32)
     weights = np.array([COMMON_ABSENT if verb in COMMON else ABSENT for verb in VERB_NAMES], np.float32)
     for doing in doings:
-        verbs[doing.verb], weights[doing.verb] = (1.0, NAMED) if doing.sure else (0.5, UNSURE)
+        verbs[doing.verb], weights[doing.verb] = (1.0, named) if doing.sure else (0.5, UNSURE)
     return verbs, weights
 
 

@@ -16,6 +16,7 @@ from vision_models.interactions.training.data import read_samples, verb_labels
 from vision_models.interactions.training.subjects import COMMON, Doing
 from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, VERB_NAMES, VERB_OF_ACTION, VERBS
 
+NAMED = 3.0  # how much more a verb that a topic names counts than one that it leaves out
 SURE = 0.4  # the score of a person's box from which a caption's verb is believed to be theirs
 UNKNOWN = np.full((len(ACTIONS), len(OBJECTS)), np.nan, np.float32)
 OF_ALL = "all prominent people"  # what the captions' index calls a verb that may be anybody's
@@ -69,7 +70,7 @@ def read_actors(root: Path) -> list[WeakPerson]:
         if sample.doings and sample.actor is not None:
             width, height = sample.size
             box = (sample.actor / (width, height, width, height)).astype(np.float32)
-            people.append(WeakPerson(sample.path, box, *verb_labels(sample.doings), role_classes(sample.doings)))
+            people.append(WeakPerson(sample.path, box, *verb_labels(sample.doings, NAMED), role_classes(sample.doings)))
     return people
 
 
