@@ -23,8 +23,12 @@ VISITORS = 4
 @pytest.fixture(autouse=True)
 def _nothing_is_made_yet() -> Iterator[None]:
     """A folder of samples of the test's own."""
-    store.sample_folder.cache_clear()
+    forget()
     yield
+    forget()
+
+
+def forget() -> None:
     store.sample_folder().cleanup()
     store.sample_folder.cache_clear()
 

@@ -188,6 +188,12 @@ def test_a_piece_from_the_middle_is_the_right_one_in_every_container(
     assert [number(picture) for _, picture in samples] == pytest.approx([32, 37, 42], abs=1)
 
 
+def test_theora_gives_every_picture_in_its_place_at_every_reading(make_video: MakeVideo, clock: Path) -> None:
+    path = make_video("every.ogv", clock, "-c:v", "libtheora", "-q:v", "10", "-g", "12")
+    for _ in range(10):
+        assert [number(picture) for _, picture in read_frames(path, fps=25)] == list(range(50))
+
+
 def test_time_begins_with_the_first_picture_not_with_the_sound(make_video: MakeVideo, clock: Path) -> None:
     options = ["-f", "lavfi", "-i", "sine=d=3", "-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac"]
     path = make_video("sound_first.mp4", clock, *options, "-shortest")

@@ -167,7 +167,8 @@ class Ffmpeg:
 
 def source(path: Path, demuxer: str, options: list[str] | None = None) -> list[str]:
     """The input: one local file, one demuxer, times as the file has them."""
-    threads = min(4, os.cpu_count() or 1)  # each of a decoder's holds frames of its own
+    # Each of a decoder's threads holds frames of its own. Several of Theora's now and then give frames of before.
+    threads = 1 if demuxer == "ogg" else min(4, os.cpu_count() or 1)
     limits = ["-threads", str(threads), "-max_pixels", str(MAX_PIXELS), "-protocol_whitelist", "file"]
     return [*limits, "-copyts", "-reinit_filter", "0", *(options or []), "-f", demuxer, "-i", f"file:{path.absolute()}"]
 
