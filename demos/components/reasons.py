@@ -16,7 +16,7 @@ TABLE_ROWS = 60
 CANDIDATES = 5
 PRODUCT = ("Person found", "Object found", "Action", "Place")  # as in the paper
 SHARES = ("Person found", "Action", "Target", "Object found", "Place")
-JOINT = ("Photo is about them", "Does it with this", "Object is one", "Place")
+JOINT = ("Photo is about them", "Does it with this", "Detection is right", "Place")
 TRAINED_ON = """They learned what people do from 2,700 photos of V-COCO, in which everybody's actions are labelled, from
 captions of COCO's photos, and from Stanford 40."""
 
@@ -55,7 +55,7 @@ def explanation(found: Interactions) -> str:
     """Say how `columns` make a score."""
     return {
         JOINT: "Score = how likely the photo is about this person × how likely they do it with this object, judged by "
-        "the person, what the object is, and where both are × how likely it is one at all. Place is not a factor.",
+        "the person, what the object is, and where both are × how likely its detection is right. Place is no factor.",
         SHARES: "Score = person × action × target, where target is how likely it is this one among all that it could "
         "be: by object found × place × how usual such an object is.",
         PRODUCT: "Score = person × object × action × place.",
@@ -71,7 +71,7 @@ def factors(one: Interaction, heads: Sequence[str]) -> list[Cell]:
         "Action": figure(one.action_score),
         "Does it with this": figure(one.action_score),
         "Place": figure(one.location_score) if one.role else "–",
-        "Object is one": figure(one.target_score) if one.role else "–",
+        "Detection is right": figure(one.target_score) if one.role else "–",
         "Target": figure(one.target_score) if one.role else "–",
     }
     return [Cell(values[head]) for head in heads]

@@ -204,7 +204,7 @@ def fit(
         return float((1 + np.cos(np.pi * step / steps)) / 2 * min(1, (step + 1) / recipe.warm_up))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
-    kinds = [{name: torch.stack([one[name] for one in some]) for name in some[0]} for some in people.values()]
+    kinds = [{name: torch.stack([one[name] for one in some]) for name in some[0]} for some in people.values() if some]
     for epoch in range(recipe.epochs):
         totals = torch.zeros(5)
         batches = torch.randperm(len(photos)).split(recipe.batch)
