@@ -184,7 +184,8 @@ class PhotoTab:
             return job, SHOW, HIDE, line(f"{done}. {said(answer)}"), readable(path, job.shown), *shown
 
         finished = []
-        gr.on(None, self._offer, None, self.picker, **AT_ONCE)  # when a visitor comes: some are fetched by then
+        if not all(sample.picture for sample in self.samples):
+            gr.on(None, self._offer, None, self.picker, **AT_ONCE)  # when a visitor comes: some are fetched by then
         self.picker.select(lambda: line(FETCHING), None, self.status, **AT_ONCE)
         sample = gr.State()  # what cannot be had leaves Gradio's red "Error" on a part that nobody sees
         fetched = self.picker.select(self._pick, None, sample, **PRIVATE)

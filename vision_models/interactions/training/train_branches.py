@@ -231,43 +231,48 @@ def _weak_losses(network: CompactInteractNet, people: Mapping[str, Tensor], reci
     """Return the losses of some people, drawn at random, as far as they are known: verbs, out of sight, pairs."""
     drawn = torch.randint(len(people["verbs"]), (recipe.weak_batch,))
     some = {name: part[drawn].to(network.verb_photos.device) for name, part in people.items()}
-    binary, dropout = functional.binary_cross_entropy_with_logits, functional.dropout
-    ours = network.human.head(dropout(some["features"].float(), recipe.input_dropout))
-    logits, _ = network.human.tell(dropout(ours, recipe.dropout))
-    verbs = binary(logits, some["verbs"], some["weights"])
-    away = network.pairs.absent(dropout(ours, recipe.dropout))
-    is_known = ~some["away"].isnan()
-    hidden = [(torch.rand(len(drawn), 1, 1) >= recipe.hidden).to(logits) for _ in range(2)]
-    told = network.pairs(
-        dropout(ours, recipe.dropout),
-        logits,
-        (some["labels"], some["scores"]),
-        some["places"],
-        see=(hidden[0], hidden[1]),
-        dropout=recipe.pair_dropout,
-    )
-    judged = ~some["pairs"].isnan()
-    wanted = some["pairs"][judged]
+    ours, logits, away = _look(network, some["features"], recipe)
+    told = _tell_pairs(network, ours, logits, (some["labels"], some["scores"]), some["places"], recipe)
+    binary = functional.binary_cross_entropy_with_logits
+    is_known, is_judged = ~some["away"].isnan(), ~some["pairs"].isnan()
+    wanted = some["pairs"][is_judged]
     return torch.stack(
         [
-            recipe.action_weight * verbs,
-            recipe.action_weight * (binary(away, some["away"].nan_to_num(), is_known.to(away))),
-            binary(told[judged], wanted, reduction="sum") / wanted.sum().clamp_min(10),
+            recipe.action_weight * binary(logits, some["verbs"], some["weights"]),
+            recipe.action_weight * binary(away, some["away"].nan_to_num(), is_known.to(away)),
+            binary(told[is_judged], wanted, reduction="sum") / wanted.sum().clamp_min(10),
         ]
     )
+
+
+def _look(network: CompactInteractNet, features: Tensor, recipe: BranchesRecipe) -> tuple[Tensor, Tensor, Tensor]:
+    """Return people as the pair branch sees them (P, hidden), and logits of verbs (P, 26) and out of sight (P, 25)."""
+    people = network.human.head(functional.dropout(features.float(), recipe.input_dropout))
+    verbs, _ = network.human.tell(functional.dropout(people, recipe.dropout))
+    return people, verbs, network.pairs.absent(functional.dropout(people, recipe.dropout))
+
+
+def _tell_pairs(
+    network: CompactInteractNet,
+    people: Tensor,
+    verbs: Tensor,
+    things: tuple[Tensor, Tensor],
+    places: Tensor,
+    recipe: BranchesRecipe,
+) -> Tensor:
+    """Return logits of pairs (P, N, 25); now and then, places or things are hidden from the branch."""
+    place, thing = ((torch.rand(len(people), 1, 1, device=people.device) >= recipe.hidden).float() for _ in range(2))
+    ours = functional.dropout(people, recipe.dropout)
+    told: Tensor = network.pairs(ours, verbs, things, places, see=(place, thing), dropout=recipe.pair_dropout)
+    return told
 
 
 def _losses(
     network: CompactInteractNet, photos: Sequence[PhotoFeatures], recipe: BranchesRecipe, device: torch.device
 ) -> Tensor:
     """Return the losses of a batch: verbs, targets out of sight, pairs, verbs of pairs, and places."""
-    dropout = functional.dropout
-    human = network.human
-    x = dropout(torch.cat([one.features[0] for one in photos]).float().to(device), recipe.input_dropout)
-    people = human.head(x)
-    verbs, _ = human.tell(dropout(people, recipe.dropout))
-    _, offsets = human.tell(people.detach())  # where a target is tells little of what is done with it
-    away = network.pairs.absent(dropout(people, recipe.dropout))
+    people, verbs, away = _look(network, torch.cat([one.features[0] for one in photos]).to(device), recipe)
+    _, offsets = network.human.tell(people.detach())  # where a target is tells little of what is done with it
     true = torch.cat([one.verbs for one in photos]).to(device)
     counts = [len(one.people) for one in photos]
     verb_of_action = torch.eye(len(VERB_NAMES), device=device)[list(VERB_OF_ACTION)]  # (25, 26)
@@ -285,23 +290,16 @@ def _losses(
         )
         if not len(photo.boxes):
             continue
-        see = [(torch.rand(len(ours), 1, 1, device=device) >= recipe.hidden).float() for _ in range(2)]
-        told = network.pairs(
-            dropout(ours, recipe.dropout),
-            logits,
-            (photo.labels.to(device), photo.scores.to(device)),
-            geometry(photo.people, photo.boxes, size).to(device),
-            see=(see[0], see[1]),
-            dropout=recipe.pair_dropout,
-        )
+        things = (photo.labels.to(device), photo.scores.to(device))
+        told = _tell_pairs(network, ours, logits, things, geometry(photo.people, photo.boxes, size).to(device), recipe)
         wanted = photo.pairs.to(device)
         pair_losses.append(functional.binary_cross_entropy_with_logits(told, wanted, reduction="sum"))
         pairs_seen += wanted.sum()
         row, thing = wanted.any(dim=-1).nonzero(as_tuple=True)
         if len(row):
             done = (wanted[row, thing] @ verb_of_action).clamp_max(1)
-            things = network.object(dropout(photo.things.float().to(device), recipe.input_dropout))
-            thing_losses.append(functional.binary_cross_entropy_with_logits(logits[row].detach() + things[thing], done))
+            seen = network.object(functional.dropout(photo.things.float().to(device), recipe.input_dropout))
+            thing_losses.append(functional.binary_cross_entropy_with_logits(logits[row].detach() + seen[thing], done))
     none = verbs.sum() * 0
     binary = functional.binary_cross_entropy_with_logits
     return torch.stack(
