@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from vision_models.exposure.predictor import ExposurePredictor
     from vision_models.exposure.result import Estimate
 
+STEP = 5  # percent, of the strength
+LITTLE = 35  # percent up to which there is little to correct
 LIGHT_SIDE = 1024  # pixels: the view of the HDR estimate has to keep up with a slider
 RADIANCE = ".exr"  # a third of the size of .hdr, and written faster
 
@@ -46,7 +48,7 @@ Transformation</a> (Yang et al., CVPR 2018). Code and weights are ours, not the 
     ),
     saved=", saved in full size",
 )
-STRENGTH = "At 0 the photo stays as it is."
+STRENGTH = "Begins at what the photo needs. At 0 it stays as it is."
 LIGHT = "The light that the network thinks was there, as a camera set darker or brighter would have caught it."
 MOVE_DIVIDER = "(position) => ({__type__: 'update', slider_position: position})"
 
@@ -93,6 +95,29 @@ def full_size(job: ExposureJob, percent: float) -> tuple[Path, Path]:
     return photo, light
 
 
+def needed_percent(estimate: "Estimate") -> int:
+    """Return the strength that a photo needs, in steps of the slider."""
+    return STEP * round(100 * estimate.need / STEP)
+
+
+def what_was_done(estimate: "Estimate") -> str:
+    """Say in a sentence how much was corrected, and where."""
+    percent = needed_percent(estimate)
+    if percent == 0:
+        return "Nothing to correct: this photo is well exposed."
+    if percent <= LITTLE:
+        return f"Little to correct: {percent} %."
+    before, after = (picture.clip(0, 1).mean(axis=-1) for picture in (estimate.photo, estimate.corrected))
+    change, is_dark = after - before, before <= np.median(before)
+    shadows, lights = float(change[is_dark].mean()), float(change[~is_dark].mean() if not is_dark.all() else 0)
+    if shadows * lights < 0:
+        done = "Shadows brightened, lights darkened" if shadows > 0 else "Contrast raised"
+    else:
+        where = "shadows" if abs(shadows) > abs(lights) else "lights"
+        done = f"{'Brightened' if shadows + lights > 0 else 'Darkened'}, most of all in the {where}"
+    return f"{done}: {percent} % of the whole correction."
+
+
 def weights_line(predictor: "ExposurePredictor") -> str:
     """Say which weights answer, and whether they have the size of the paper's."""
     size = "the paper's size" if predictor.config.is_paper_size else "compact, smaller than in the paper"
@@ -125,7 +150,7 @@ def _lay_out_result() -> _Result:
             )
             sides = [("Before", 100), ("Both", 50), ("After", 0)]
             view = gr.Radio(sides, value=50, label="Show", elem_id="view", elem_classes="segmented")
-            strength = gr.Slider(0, 100, 100, step=5, label="Strength (%)", info=STRENGTH, elem_id="strength")
+            strength = gr.Slider(0, 100, 100, step=STEP, label="Strength (%)", info=STRENGTH, elem_id="strength")
         with gr.Tab("HDR estimate"):
             light = gr.Image(
                 label="The light of the scene",
@@ -154,19 +179,19 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
         with errors_on_page():  # in here, since ZeroGPU drops the message of any error but gr.Error
             return predictor.estimate(image)
 
-    def correct_file(photo: gr.FileData, strength: float = 1.0) -> tuple[gr.FileData, gr.FileData]:
+    def correct_file(photo: gr.FileData, strength: float | None = None) -> tuple[gr.FileData, gr.FileData]:
         """Correct the exposure of a photo, in its full size.
 
         Args:
             photo: A photo file (JPEG, PNG, WebP, HEIC, AVIF, TIFF), from 32x32 pixels to 50 megapixels.
-            strength: From 0 (the photo as it is) to 1 (the full correction).
+            strength: From 0 (the photo as it is) to 1 (the full correction). Without it, what the photo needs.
 
         Returns:
             The corrected photo as a PNG file, and the estimated light of the scene as an OpenEXR file
             (linear, 1.0 is white at a normal exposure). Both have the size of the photo.
         """
         path = sent(photo)
-        if not isinstance(strength, int | float) or not 0 <= strength <= 1:
+        if strength is not None and not (isinstance(strength, int | float) and 0 <= strength <= 1):
             raise gr.Error(f"strength has to be a number from 0 to 1, not {strength!r}.", print_exception=False)
         image = pixels(path)
         result = estimate(image).render(image, strength)
@@ -179,12 +204,15 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
         result = _lay_out_result()
     tab.wire(
         estimate,
-        [View(compare, [result.compare], [result.strength]), View(expose, [result.light], [result.stops])],
+        [
+            View(compare, [result.compare], [result.strength], lambda estimate: [needed_percent(estimate)]),
+            View(expose, [result.light], [result.stops]),
+        ],
         [
             Download(result.photo_file, lambda job, percent: full_size(job, percent)[0], [result.strength]),
             Download(result.light_file, lambda job, percent: full_size(job, percent)[1], [result.strength]),
         ],
-        said=lambda _: weights_line(predictor),
+        said=lambda estimate: f"{what_was_done(estimate)} {weights_line(predictor)}",
     )
     result.view.input(None, result.view, result.compare, js=MOVE_DIVIDER)
     gr.api(correct_file, api_name="correct", **ON_GPU)

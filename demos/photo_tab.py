@@ -98,6 +98,7 @@ class View(NamedTuple):
     show: Callable[..., Any]  # (job, screen-size pixels, *values of the controls) to the values of `outputs`
     outputs: Sequence[gr.components.Component]
     controls: Sequence[gr.components.Component] = ()
+    starts: Callable[[Any], Sequence[Any]] | None = None  # the result to where the controls begin for a new photo
 
 
 class SaveButton(NamedTuple):
@@ -157,10 +158,12 @@ class PhotoTab:
         """
         outputs = [output for view in views for output in view.outputs]
         inputs = [control for view in views for control in view.controls]
-        outcome = [self.job, self.result, self.empty, self.status, self.photo, *outputs]
+        started = [control for view in views if view.starts for control in view.controls]
+        outcome = [self.job, self.result, self.empty, self.status, self.photo, *outputs, *started]
 
         def refuse(why: str = FAILED) -> tuple[Any, ...]:
-            return None, HIDE, SHOW, line(why, "problem"), gr.skip(), *[None] * len(outputs)
+            nothing = [None] * len(outputs) + [gr.skip()] * len(started)
+            return None, HIDE, SHOW, line(why, "problem"), gr.skip(), *nothing
 
         def run(photo: dict[str, Any] | None, job: Job[Any] | None, *wishes: Any) -> tuple[Any, ...]:
             """Ask the network about the photo and show the result, or say why there is none."""
@@ -178,10 +181,11 @@ class PhotoTab:
                 shown_copy = deleted_on_schedule(write_png(screen, folder / "photo.png"))
                 job = Job(path, shown_copy, folder, answer, again=path == last)
             shown = _drawn(views, job, screen, wishes)
+            starts = [gr.skip() if job.again else one for view in views if view.starts for one in view.starts(answer)]
             done = f"Done in {max(time.perf_counter() - start, 0.1):.1f} s: {pixel_size(image)} pixels"
             if screen is not image:
                 done += f", shown here at {pixel_size(screen)}{self.words.saved}"
-            return job, SHOW, HIDE, line(f"{done}. {said(answer)}"), readable(path, job.shown), *shown
+            return job, SHOW, HIDE, line(f"{done}. {said(answer)}"), readable(path, job.shown), *shown, *starts
 
         finished = []
         if not all(sample.picture for sample in self.samples):
@@ -315,7 +319,8 @@ def _drawn(views: Sequence[View], job: Job[Any], screen: NDArray[np.uint8], wish
     values: list[Any] = []
     first = 0
     for view in views:
-        shown = view.show(job, screen, *wishes[first : first + len(view.controls)])
+        own = wishes[first : first + len(view.controls)]
+        shown = view.show(job, screen, *(view.starts(job.result) if view.starts and not job.again else own))
         values += [shown] if len(view.outputs) == 1 else shown
         first += len(view.controls)
     return values

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from vision_models.cli.app import app
 from vision_models.exposure.evaluation import bench as bench_module
 from vision_models.exposure.evaluation import evaluate
-from vision_models.exposure.training.data import expose, normalise
+from vision_models.exposure.training.camera import expose, normalise
 from vision_models.media.photos import write_png
 from vision_models.media.radiance import write_radiance
 

@@ -1,10 +1,13 @@
 """DRHT's networks and the conversions between them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from vision_models.exposure.config import DRHTConfig
 from vision_models.exposure.network import DRHT, AutoEncoder, decode_radiance, encode_radiance, log_radiance
+from vision_models.exposure.training.losses import needed
 
 TINY = DRHTConfig(width=4, working_size=64, global_context=True)
 
@@ -67,3 +70,30 @@ def test_a_size_that_does_not_halve_five_times_is_refused(size: tuple[int, int])
 def test_impossible_settings_are_refused(width: int, working_size: int) -> None:
     with pytest.raises(ValueError, match="must be at least"):
         DRHTConfig(width=width, working_size=working_size)
+
+
+def test_a_flat_picture_comes_back_flat() -> None:
+    torch.manual_seed(0)
+    network = DRHT(replace(TINY, smooth_decoder=True)).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    with torch.inference_mode():
+        corrected = network(torch.full((1, 3, 256, 256), 0.3)).corrected[..., 96:160, 96:160]
+    assert (corrected.amax(dim=(2, 3)) - corrected.amin(dim=(2, 3))).max() < 1e-3
+
+
+def test_light_that_is_not_clipped_is_the_linearised_photo_but_for_one_factor() -> None:
+    torch.manual_seed(0)
+    network = DRHT(replace(TINY, trust_unclipped=True)).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    photo = torch.rand(1, 3, 64, 64) * 0.8 + 0.02
+    with torch.inference_mode():
+        ratio = network(photo).radiance / photo.pow(2.2)
+    assert ratio.amax() / ratio.amin() < 1.001
+
+
+def test_what_is_well_exposed_needs_nothing_and_what_is_not_all() -> None:
+    right = torch.full((3, 3, 8, 8), 0.5)
+    photo = torch.stack([right[0], right[0] + 0.1, right[0] - 0.4])
+    torch.testing.assert_close(needed(photo, right), torch.tensor([0.0, 0.5, 1.0]))

@@ -24,8 +24,9 @@ def correct(
     photo: Annotated[Path, typer.Argument(help="An under- or over-exposed photo.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the corrected photo, as PNG.")],
     strength: Annotated[
-        float, typer.Option(min=0, max=1, help="0 leaves the photo as it is, 1 corrects it fully.")
-    ] = 1.0,
+        float | None,
+        typer.Option(min=0, max=1, help="0 leaves the photo as it is, 1 corrects it fully. Else: as much as it needs."),
+    ] = None,
     radiance: Annotated[Path | None, typer.Option(help="Also write the HDR estimate, as .hdr or .exr.")] = None,
     weights: WeightsOption = None,
     device: DeviceOption = None,
@@ -59,6 +60,12 @@ def train(
     photos: Annotated[
         Path | None, typer.Option(help="Folder of ordinary photos, made into further scenes.", exists=True)
     ] = None,
+    stacks: Annotated[
+        Path | None, typer.Option(help="Folder of real exposure stacks, each a folder of photos.", exists=True)
+    ] = None,
+    begin_with: Annotated[
+        Path | None, typer.Option(help="Weights of an earlier run to go on from.", exists=True, dir_okay=False)
+    ] = None,
     size: Annotated[Size, typer.Option(help="The bundled configuration or the paper's.")] = Size.compact,
     device: DeviceOption = None,
     workers: WorkersOption = 1,
@@ -67,7 +74,9 @@ def train(
     from vision_models.exposure.training.train import RECIPES
     from vision_models.exposure.training.train import train as train_model
 
-    weights = train_model(data, out, RECIPES[size], photos=photos, device=device, workers=workers)
+    weights = train_model(
+        data, out, RECIPES[size], photos=photos, stacks=stacks, begin_with=begin_with, device=device, workers=workers
+    )
     typer.echo(f"Wrote {weights}. Try it: vision-models correct PHOTO -o OUT --weights {weights}")
 
 

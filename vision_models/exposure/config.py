@@ -22,8 +22,11 @@ class DRHTConfig:
     alpha: float = 1 / 30  # HDR in the LDR domain is alpha * H**gamma, so that H up to 30**2.2 stays below 1
     gamma: float = 1 / 2.2
     log_offset: float = 1 / 255  # network 2 reads log(H + log_offset)
-    # Neither is in the paper's figure:
+    # None of these is in the paper's figure:
     global_context: bool = False  # the mean of the latent map is added back to every cell of it
+    smooth_decoder: bool = False  # a small blur after each transposed convolution, which leaves a plaid otherwise
+    trust_unclipped: bool = False  # the HDR estimate is the linearised photo times one number where that is not clipped
+    judge_need: bool = False  # a number says how much of the correction the photo needs
     keep_blacks: bool = False  # what is black in the photo does not become grey fog
 
     def __post_init__(self) -> None:

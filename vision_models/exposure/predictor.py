@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vision_models.exposure.borders import find_borders
 from vision_models.exposure.config import WEIGHTS, DRHTConfig
 from vision_models.exposure.network import DRHT, STRIDE
 from vision_models.exposure.result import GAMMA, Correction, Estimate
@@ -19,6 +20,7 @@ from vision_models.predictor import Predictor
 BLACK = 6 / 255  # a photo's values up to here are black
 BLACK_LEVEL = np.float32(0.08)  # where black goes in the corrected photo, at most
 BLACK_SHARE = 0.01  # of the photo that has to be black for the full effect
+COLOURLESS = 3 / 255  # channels that are no further apart are grey
 
 
 class ExposurePredictor(Predictor[DRHT]):
@@ -52,6 +54,8 @@ class ExposurePredictor(Predictor[DRHT]):
             PhotoError: for an array that is no photo, or has more than 50 megapixels or a side under 32 pixels.
         """
         check_photo(image)
+        borders = find_borders(image)
+        image = image[borders.inside(*image.shape[:2])]
         height, width = working_shape(image.shape[:2], self.config.working_size)
         shrinks = height * width < image.shape[0] * image.shape[1]
         photo = cv2.resize(
@@ -67,14 +71,17 @@ class ExposurePredictor(Predictor[DRHT]):
             if self.config.keep_blacks:
                 corrected = keep_blacks(photo, corrected)
             encoded = (prediction.radiance[0].pow(1 / GAMMA)).permute(1, 2, 0).cpu().numpy()
-        return Estimate(photo, np.ascontiguousarray(corrected), np.ascontiguousarray(encoded))
+            need = float(prediction.need[0].sigmoid())
+        return Estimate(
+            photo, np.ascontiguousarray(corrected), np.ascontiguousarray(encoded), need, is_grey(photo), borders
+        )
 
-    def correct(self, image: NDArray[np.uint8], strength: float = 1.0) -> Correction:
+    def correct(self, image: NDArray[np.uint8], strength: float | None = None) -> Correction:
         """Correct a photo at its own resolution.
 
         Args:
             image: (H, W, 3) uint8 sRGB, from 32 x 32 pixels to 50 megapixels, of any aspect.
-            strength: 0 (the photo as it is) to 1 (fully corrected).
+            strength: 0 (the photo as it is) to 1 (fully corrected); None: as much as the photo needs.
 
         Raises:
             PhotoError: for an array that is no photo, or is too small or too large.
@@ -93,8 +100,14 @@ def keep_blacks(photo: NDArray[np.float32], corrected: NDArray[np.float32]) -> N
     if not black.any():
         return corrected
     share = np.float32(min(black.mean() / BLACK_SHARE, 1))
-    fog = np.maximum(np.median(corrected[black], axis=0) - BLACK_LEVEL, 0) * share  # (3,)
-    return (corrected - fog) / (1 - fog)
+    level = np.median(corrected[black], axis=0)  # (3,)
+    wanted = np.minimum(level, level + share * (BLACK_LEVEL - level))
+    return np.where(level < 1, 1 - (1 - corrected) * (1 - wanted) / np.maximum(1 - level, 1e-3), corrected)
+
+
+def is_grey(photo: NDArray[np.float32]) -> bool:
+    """Whether a photo (h, w, 3), in 0..1, is in black and white."""
+    return bool(np.percentile(photo.max(axis=-1) - photo.min(axis=-1), 99.5) <= COLOURLESS)
 
 
 def working_shape(size: tuple[int, int], working_size: int) -> tuple[int, int]:

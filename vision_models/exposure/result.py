@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vision_models.exposure.upsampling import Quieter, bands, fit
+from vision_models.exposure.borders import NO_BORDERS, Borders
+from vision_models.exposure.upsampling import Quieter, bands, fit, luminance_of
 from vision_models.media.photos import check_photo
 
 GAMMA = 2.2
@@ -38,15 +39,20 @@ class Estimate:
     photo: NDArray[np.float32]  # (h, w, 3) the photo as the networks saw it, sRGB in 0..1
     corrected: NDArray[np.float32]  # (h, w, 3) the corrected photo, sRGB, about 0..1
     encoded_radiance: NDArray[np.float32]  # (h, w, 3) H^(1/2.2)
+    need: float = 1.0  # how much of the correction the photo needs, 0 (it is well exposed) to 1
+    is_grey: bool = False  # a photo in black and white stays one
+    borders: Borders = NO_BORDERS  # bars and frames around what was estimated; they stay as they are
 
-    def render(self, image: NDArray[np.uint8], strength: float = 1.0, device: str | torch.device = "cpu") -> Correction:
+    def render(
+        self, image: NDArray[np.uint8], strength: float | None = None, device: str | torch.device = "cpu"
+    ) -> Correction:
         """Carry the estimate over to the photo at its own resolution, or to a smaller copy of it.
 
         Time grows linearly with the pixels.
 
         Args:
             image: (H, W, 3) sRGB, the photo that was estimated, at any size.
-            strength: 0 (the photo as it is) to 1 (fully corrected).
+            strength: 0 (the photo as it is) to 1 (fully corrected); None: as much as the photo needs.
             device: where to compute.
 
         Raises:
@@ -54,14 +60,25 @@ class Estimate:
             ValueError: for a strength outside 0..1.
         """
         check_photo(image)
+        strength = self.need if strength is None else strength
         if not 0 <= strength <= 1:
             raise ValueError(f"strength must be between 0 and 1, not {strength}")
+        rows, columns = self.borders.inside(*image.shape[:2])
+        correction = self._render(np.require(image[rows, columns], requirements=["C", "W"]), strength, device)
+        if not any(self.borders):
+            return correction
+        whole, radiance = image.copy(), np.power(image / np.float32(255), np.float32(GAMMA))
+        whole[rows, columns], radiance[rows, columns] = correction.image, correction.radiance
+        return Correction(whole, radiance)
+
+    def _render(self, image: NDArray[np.uint8], strength: float, device: str | torch.device) -> Correction:
+        """Do so for what is between the borders."""
         where = torch.device(device)
         pinned = where.type == "cuda"  # memory that the GPU writes to several times faster
         result = torch.empty(image.shape, dtype=torch.uint8, pin_memory=pinned)
         radiance = torch.empty(image.shape, dtype=torch.float32, pin_memory=pinned)
         with torch.inference_mode():
-            photo = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(where).permute(2, 0, 1)  # (3, H, W)
+            photo = torch.from_numpy(image).to(where).permute(2, 0, 1)  # (3, H, W)
             guide = planes(self.photo, where)
             correct = fit(guide, planes(self.corrected, where))
             estimate_radiance = fit(guide, planes(self.encoded_radiance, where))
@@ -72,10 +89,12 @@ class Estimate:
                 calm = (quieten(original, wider, height) if quieten else original)[:, inner]
                 original = original[:, inner]
                 corrected = correct(calm, rows, height).clamp_(0, 1)
-                blended = torch.lerp(original, corrected, strength).mul_(255).round_()
                 encoded = estimate_radiance(calm, rows, height).clamp_min_(0)
+                if self.is_grey:
+                    corrected, encoded = (luminance_of(part).expand_as(part) for part in (corrected, encoded))
+                blended = torch.lerp(original, corrected, strength).mul_(255).round_()
                 result[rows].copy_(blended.to(torch.uint8).permute(1, 2, 0), non_blocking=True)
-                radiance[rows].copy_(encoded.pow_(GAMMA).permute(1, 2, 0), non_blocking=True)
+                radiance[rows].copy_(encoded.pow(GAMMA).permute(1, 2, 0), non_blocking=True)
         if pinned:
             torch.cuda.synchronize(where)
         return Correction(result.numpy(), radiance.numpy())

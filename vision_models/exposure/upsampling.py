@@ -108,7 +108,7 @@ class Quieter:
             ],
             dim=1,
         )
-        luminance = _luminance(small)
+        luminance = luminance_of(small)
         colour = small - luminance
         mean, mean_colour = _box(luminance, 2), _box(colour, 2)
         variance = _box(luminance**2, 2) - mean**2
@@ -119,7 +119,7 @@ class Quieter:
     def __call__(self, photo: Tensor, rows: slice, height: int) -> Tensor:
         """Quieten rows (3, rows, W) of the photo."""
         amount = ((enlarge(self.gain, rows, (height, photo.shape[-1])) - 1.3) / 1.2).clamp_(0, 1)
-        luminance = _luminance(photo)
+        luminance = luminance_of(photo)
         mean = _box(luminance, 2)
         variance = (_box(luminance**2, 2) - mean**2).clamp_min_(0)
         trust = (variance - 2 * self.noise**2).clamp_min_(0) / (variance + 1e-9)
@@ -139,7 +139,7 @@ def noise_level(photo: Tensor) -> float:
     levels = []
     for top in torch.linspace(0, height - tile, 4).int().tolist():
         for left in torch.linspace(0, width - tile, 4).int().tolist():
-            luminance = _luminance(photo[:, top : top + tile, left : left + tile].float() / 255)
+            luminance = luminance_of(photo[:, top : top + tile, left : left + tile].float() / 255)
             response = functional.conv2d(luminance[None], mask[None, None])[0]
             block = min(NOISE_BLOCK, *response.shape[1:])
             values = functional.unfold(response[None], block, stride=block)[0]  # (block * block, blocks)
@@ -149,7 +149,8 @@ def noise_level(photo: Tensor) -> float:
     return float(every.quantile(0.1)) / (0.6745 * 6) if len(every) else 0.0
 
 
-def _luminance(photo: Tensor) -> Tensor:
+def luminance_of(photo: Tensor) -> Tensor:
+    """Of a picture (3, h, w), as (1, h, w)."""
     red, green, blue = LUMINANCE
     return (red * photo[0] + green * photo[1] + blue * photo[2])[None]
 

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
-PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png"})  # of the files that are taken from a folder of photos
+PHOTO_SUFFIXES = frozenset(
+    {".bmp", ".jpeg", ".jpg", ".png", ".webp"}
+)  # of the files that are taken from a folder of photos
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 32
 MAX_BYTES = 500_000_000  # 50 megapixels of 16-bit RGBA take 400 MB when nothing is compressed

@@ -2,7 +2,7 @@
 
 A case is a perspective view of a held-out panorama, scaled to a geometric-mean luminance of 0.18, photographed at some
 EV with a plain gamma curve in 8 bits. The reference is the exposure fusion of clean renders, as in
-`vision_models.exposure.training.data`.
+`vision_models.exposure.training.camera`.
 HDR-VDP-2, which the paper uses, has no maintained Python version: PU21-PSNR and ColorVideoVDP stand instead.
 """
 
@@ -19,18 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from vision_models.exposure.predictor import ExposurePredictor
-from vision_models.exposure.training.data import (
-    Floats,
-    expose,
-    find_photos,
-    fuse,
-    linearise,
-    load_panoramas,
-    normalise,
-    perspective,
-    split_scenes,
-    to_uint8,
-)
+from vision_models.exposure.training.camera import Floats, expose, fuse, fuse_photos, linearise, normalise, to_uint8
+from vision_models.exposure.training.scenes import find_stacks, load_panoramas, perspective, split_scenes
 from vision_models.media.photos import read_photo
 
 LOG = logging.getLogger(__name__)
@@ -44,7 +34,6 @@ FIELD_OF_VIEW = 75.0
 YAWS = (0.0, 90.0, 180.0, 270.0)
 WHITE_NITS = 100.0  # cd/m^2 that radiance 1.0 is shown at for the HDR metrics
 DISPLAY_NITS = (0.005, 4000.0)  # of PU21-PSNR; ColorVideoVDP's display, standard_hdr_linear, clips at 1,500
-SMALLEST_STACK = 3  # frames
 
 
 def unchanged(photo: Photo) -> Photo:
@@ -178,13 +167,10 @@ def evaluate_stacks(folder: Path, predictor: ExposurePredictor) -> str:
     """
     methods = CLASSICAL | {"DRHT": lambda photo: predictor.correct(photo).image}
     scores: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
-    places: dict[Path, list[Path]] = defaultdict(list)
-    for path in find_photos(folder):
-        places[path.parent].append(path)
-    stacks = [paths for paths in places.values() if len(paths) >= SMALLEST_STACK]
+    stacks = find_stacks(folder)
     for paths in stacks:
         frames = [_centre(read_photo(path)) for path in paths]
-        reference = np.clip(cv2.createMergeMertens().process(frames), 0, 1)
+        reference = fuse_photos(frames)
         ratios = np.array([frame.mean() / 255 for frame in frames]) / reference.mean()
         for kind, target, wrong in (("hard under", 0.3, ratios < 0.6), ("hard over", 1.6, ratios > 1.25)):
             if not wrong.any():

@@ -8,6 +8,10 @@ from torch.nn import functional
 from vision_models.exposure.config import DRHTConfig
 from vision_models.exposure.network import Prediction, encode_radiance
 
+# Root mean squared differences of a photo from what it should be, in 0..1: up to here it needs nothing; from there on
+# the whole correction.
+GOOD, BAD = 0.05, 0.15
+
 
 def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
     """SSIM of two batches (B, 3, H, W) in 0..1, with a 7x7 box window (Wang et al., 2004). A scalar."""
@@ -25,10 +29,16 @@ def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
     ).mean()
 
 
+def needed(photo: Tensor, right: Tensor) -> Tensor:
+    """How much of a correction photos (B, 3, H, W) need, given what is right: (B,) in 0..1."""
+    distance = (photo - right).square().mean(dim=(1, 2, 3)).sqrt()
+    return ((distance - GOOD) / (BAD - GOOD)).clamp(0, 1)
+
+
 def losses(
-    prediction: Prediction, radiance: Tensor, fused: Tensor, config: DRHTConfig, ssim_weight: float
-) -> tuple[Tensor, Tensor]:
-    """The losses of the two networks, (HDR, LDR), as scalars.
+    prediction: Prediction, photo: Tensor, radiance: Tensor, right: Tensor, config: DRHTConfig, ssim_weight: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The losses of the two networks and of the number beside them, (HDR, LDR, need), as scalars.
 
     HDR: L1 where the paper has a squared error, in the paper's domain H^gamma; a squared error sees little but the sun.
     LDR: the root mean squared error of each photo by itself, so that easy exposures count as much as hard ones, and
@@ -36,6 +46,7 @@ def losses(
     """
     alpha = config.alpha
     hdr = (prediction.encoded - encode_radiance(radiance, config)).abs().mean() / alpha
-    squared = (prediction.corrected - fused).square().mean(dim=(1, 2, 3))
-    ldr = (squared + 1e-6).sqrt().mean() + ssim_weight * (1 - structural_similarity(prediction.corrected, fused))
-    return hdr, ldr
+    squared = (prediction.corrected - right).square().mean(dim=(1, 2, 3))
+    ldr = (squared + 1e-6).sqrt().mean() + ssim_weight * (1 - structural_similarity(prediction.corrected, right))
+    need = functional.binary_cross_entropy_with_logits(prediction.need, needed(photo, right))
+    return hdr, ldr, need

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from vision_models.devices import choose_device
 from vision_models.exposure.config import DRHTConfig
 from vision_models.exposure.network import DRHT
-from vision_models.exposure.training.data import Floats, Triplets, batches, find_photos, load_panoramas, split_scenes
+from vision_models.exposure.training.data import Shares, Triplet, Triplets, batches
 from vision_models.exposure.training.losses import losses
+from vision_models.exposure.training.scenes import find_photos, find_stacks, split_scenes
 from vision_models.training import CHECKPOINT, Logbook, Stateful, TrainingRun, follow, learning_rate, loader
-from vision_models.weights.checkpoint import save_tensors
+from vision_models.weights.checkpoint import load_strictly, load_tensors, save_tensors, sha256_of
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,15 @@ class Recipe:
 
     config: DRHTConfig
     stages: tuple[Stage, ...]
-    exposures: int = 2  # photos of each rendered scene in a batch
+    exposures: int = 2  # photos of each scene in a batch
     learning_rate: float = 2e-3
     warm_up: float = 0.02  # share of the run
     frozen_norm: float = 0.2  # share of the run, its end, in which batch norm uses its running statistics
     hdr_weight: float = 0.3
     ssim_weight: float = 0.2
+    need_weight: float = 0.05
     ema_decay: float = 0.99
-    photo_share: float = 0.4
+    shares: Shares = field(default_factory=Shares)
     seed: int = 0
 
     @property
@@ -51,8 +53,17 @@ class Recipe:
 
 
 COMPACT = Recipe(
-    config=DRHTConfig(width=24, working_size=256, global_context=True, keep_blacks=True),
-    stages=(Stage(size=128, samples=48_000, batch=8), Stage(size=256, samples=1_600, batch=4)),
+    config=DRHTConfig(
+        width=24,
+        working_size=256,
+        global_context=True,
+        smooth_decoder=True,
+        trust_unclipped=True,
+        judge_need=True,
+        keep_blacks=True,
+    ),
+    stages=(Stage(size=128, samples=34_000, batch=16), Stage(size=256, samples=2_400, batch=8)),
+    learning_rate=1e-3,
 )
 PAPER = Recipe(
     config=DRHTConfig(),
@@ -85,24 +96,38 @@ class Run(TrainingRun):
         """Name what changes in the course of the run."""
         return {"network": self.network, "average": self.average, "optimiser": self.optimiser}
 
-    def step(self, photo: Tensor, radiance: Tensor, fused: Tensor) -> Tensor:
-        """Learn from one batch, each (B, 3, H, W). Returns both losses, (2,)."""
+    def begin_with(self, weights: Path) -> None:
+        """Take over the tensors of an earlier run.
+
+        Raises:
+            WeightsFormatError: the file is damaged, or of another width.
+        """
+        tensors, _ = load_tensors(weights)
+        own = self.network.state_dict()
+        load_strictly(self.network, {name: tensors.get(name, tensor) for name, tensor in own.items()})
+        self.average.load_state_dict(self.network.state_dict())
+
+    def step(self, photos: Tensor, radiance: Tensor, right: Tensor) -> dict[str, Tensor]:
+        """Learn from one batch, as `data.batches` makes them. Returns the losses by name."""
         recipe = self.recipe
         self.network.train()
         if self.seen >= (1 - recipe.frozen_norm) * recipe.samples:
             _freeze_norm(self.network)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(recipe, self.seen)
+        groups, exposures = photos.shape[:2]
+        photo = photos.flatten(0, 1).float().div(255).to(memory_format=torch.channels_last)
+        radiance, right = (part.repeat_interleave(exposures, dim=0) for part in (radiance, right))
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
             prediction = self.network(photo)
-        hdr, ldr = losses(prediction, radiance, fused, recipe.config, recipe.ssim_weight)
+        hdr, ldr, need = losses(prediction, photo, radiance, right, recipe.config, recipe.ssim_weight)
         self.optimiser.zero_grad(set_to_none=True)
-        (recipe.hdr_weight * hdr + ldr).backward()
+        (recipe.hdr_weight * hdr + ldr + recipe.need_weight * need).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         follow(self.average, self.network, recipe.ema_decay)
-        self.seen += len(photo)
-        return torch.stack([hdr.detach(), ldr.detach()])
+        self.seen += groups * exposures
+        return {"HDR": hdr.detach(), "LDR": ldr.detach(), "need": need.detach()}
 
 
 def train(
@@ -111,6 +136,8 @@ def train(
     recipe: Recipe,
     *,
     photos: Path | None = None,
+    stacks: Path | None = None,
+    begin_with: Path | None = None,
     device: str | None = None,
     workers: int = 1,
 ) -> Path:
@@ -121,6 +148,8 @@ def train(
         out: Folder for `checkpoint.pt`, `log.jsonl`, `recipe.json` and the finished `exposure.safetensors`.
         recipe: Sizes, lengths, rates, seed.
         photos: Folder of ordinary photos that are made into further scenes.
+        stacks: Folder of real exposure stacks, each a folder of photos.
+        begin_with: Weights of an earlier run of this width, whose convolutions a new run takes over.
         device: "cpu" or "cuda"; the GPU when there is one.
         workers: Processes that render triplets. With one, a resumed run sees exactly what it would have seen.
 
@@ -129,17 +158,20 @@ def train(
     """
     torch.set_flush_denormal(True)  # dark photos fill the networks with denormals, which are 40 times slower on a CPU
     out.mkdir(parents=True, exist_ok=True)
+    torch.backends.cudnn.benchmark = True  # all pictures of a stage are of one size
     run = Run(recipe, choose_device(device))
-    run.resume(out / CHECKPOINT)
-    panoramas = load_panoramas(split_scenes(data)[0])
+    if not run.resume(out / CHECKPOINT) and begin_with:
+        run.begin_with(begin_with)
+    panoramas, _ = split_scenes(data)
     photo_paths = find_photos(photos) if photos else []
+    brackets = find_stacks(stacks) if stacks else []
 
     logbook = Logbook(run, recipe.samples, out)
-    for batch in _batches(recipe, panoramas, photo_paths, run.seen, workers):
-        hdr, ldr = run.step(*(part.to(run.device, memory_format=torch.channels_last) for part in batch))
-        logbook.note({"HDR": hdr, "LDR": ldr}, size=batch[0].shape[-1])
+    for batch in _batches(recipe, panoramas, photo_paths, brackets, run.seen, workers):
+        logbook.note(run.step(*(part.to(run.device) for part in batch)), size=batch[0].shape[-1])
     logbook.close()
-    record = asdict(recipe) | {"seconds": round(run.seconds), "device": run.device.type}
+    record = asdict(recipe) | {"begun_with": sha256_of(begin_with) if begin_with else None}
+    record |= {"seconds": round(run.seconds), "device": run.device.type}
     (out / "recipe.json").write_text(json.dumps(record, indent=2) + "\n")
     weights = out / "exposure.safetensors"
     save_tensors(weights, run.average.state_dict(), asdict(recipe.config))
@@ -147,8 +179,13 @@ def train(
 
 
 def _batches(
-    recipe: Recipe, panoramas: Sequence[Floats], photos: Sequence[Path], seen: int, workers: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    recipe: Recipe,
+    panoramas: Sequence[Path],
+    photos: Sequence[Path],
+    stacks: Sequence[Sequence[Path]],
+    seen: int,
+    workers: int,
+) -> Iterator[Triplet]:
     """The batches that are still to come after `seen` photos, stage by stage."""
     first = 0
     for number, stage in enumerate(recipe.stages):
@@ -160,12 +197,13 @@ def _batches(
         triplets = Triplets(
             panoramas=panoramas,
             photos=photos,
+            stacks=stacks,
             size=stage.size,
             exposures=recipe.exposures,
             seed=recipe.seed + number,
             start=done,
             stop=groups,
-            photo_share=recipe.photo_share,
+            shares=recipe.shares,
         )
         yield from loader(triplets, stage.batch // recipe.exposures, workers, batches)
 
