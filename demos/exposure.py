@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import gradio as gr
 import numpy as np
@@ -22,14 +22,13 @@ from demos.photo_input import pixels, sent, shrink
 from demos.photo_tab import ON_GPU, Download, Job, SaveButton, View, Words, download_button, photo_tab
 from demos.samples.photos import SAMPLES, exposure_strip
 from demos.shell import launch, load_or_fall_back, page, weights_source
-from vision_models.media.photos import write_png
+from vision_models.media.photos import write_photo, write_png
 from vision_models.media.radiance import write_radiance
 
 if TYPE_CHECKING:
     from vision_models.exposure.predictor import ExposurePredictor
     from vision_models.exposure.result import Estimate
 
-STEP = 5  # percent, of the strength
 LITTLE = 35  # percent up to which there is little to correct
 LIGHT_SIDE = 1024  # pixels: the view of the HDR estimate has to keep up with a slider
 RADIANCE = ".exr"  # a third of the size of .hdr, and written faster
@@ -76,28 +75,38 @@ def expose(job: ExposureJob, screen: NDArray[np.uint8], stops: float) -> str:
         return str(write_png(light, folder / "light.png"))
 
 
-def full_size(job: ExposureJob, percent: float) -> tuple[Path, Path]:
+class Files(NamedTuple):
+    """What of a result can be saved, in full size."""
+
+    png: Path
+    jpeg: Path
+    light: Path
+
+
+def full_size(job: ExposureJob, percent: float) -> Files:
     """Return photo and light in full size. What is missing is made, all in one go; the light knows no strength.
 
-    Both appear when they are whole, so that nobody saves half of one.
+    They appear when they are whole, so that nobody saves half of one.
     """
     folder = job.folder / f"{percent:g}"
     folder.mkdir(exist_ok=True)
-    photo, light = folder / f"{job.photo.stem}-corrected.png", job.folder / f"{job.photo.stem}-light{RADIANCE}"
+    corrected = folder / f"{job.photo.stem}-corrected.png"
+    files = Files(corrected, corrected.with_suffix(".jpg"), job.folder / f"{job.photo.stem}-light{RADIANCE}")
     with _one_at_a_time:
-        if not (photo.exists() and light.exists()):
+        if not all(file.exists() for file in files):
             result = job.result.render(pixels(job.photo), percent / 100)
-            with appearing_whole(photo) as unfinished:
-                write_png(result.image, unfinished)
-            if not light.exists():
-                with appearing_whole(light) as unfinished:
+            for file in files[:2]:
+                with appearing_whole(file) as unfinished:
+                    write_photo(result.image, unfinished)
+            if not files.light.exists():
+                with appearing_whole(files.light) as unfinished:
                     write_radiance(result.radiance, unfinished)
-    return photo, light
+    return files
 
 
 def needed_percent(estimate: "Estimate") -> int:
-    """Return the strength that a photo needs, in steps of the slider."""
-    return STEP * round(100 * estimate.need / STEP)
+    """Return the strength that a photo needs, as the slider shows it."""
+    return round(100 * estimate.need)
 
 
 def what_was_done(estimate: "Estimate") -> str:
@@ -133,7 +142,8 @@ class _Result:
     strength: gr.Slider
     light: gr.Image
     stops: gr.Slider
-    photo_file: SaveButton
+    jpeg: SaveButton
+    png: SaveButton
     light_file: SaveButton
 
 
@@ -150,7 +160,7 @@ def _lay_out_result() -> _Result:
             )
             sides = [("Before", 100), ("Both", 50), ("After", 0)]
             view = gr.Radio(sides, value=50, label="Show", elem_id="view", elem_classes="segmented")
-            strength = gr.Slider(0, 100, 100, step=STEP, label="Strength (%)", info=STRENGTH, elem_id="strength")
+            strength = gr.Slider(0, 100, 100, step=5, label="Strength (%)", info=STRENGTH, elem_id="strength")
         with gr.Tab("HDR estimate"):
             light = gr.Image(
                 label="The light of the scene",
@@ -161,9 +171,10 @@ def _lay_out_result() -> _Result:
             )
             stops = gr.Slider(-6, 6, 0, step=0.5, label="Exposure (EV)", info=LIGHT, elem_id="stops")
     with gr.Row():
-        photo_file = download_button("photo", ".png")
+        jpeg = download_button("photo", ".jpg")
+        png = download_button("photo", ".png")
         light_file = download_button("HDR", RADIANCE)
-    return _Result(slider, view, strength, light, stops, photo_file, light_file)
+    return _Result(slider, view, strength, light, stops, jpeg, png, light_file)
 
 
 def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_predictor) -> None:
@@ -209,8 +220,9 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
             View(expose, [result.light], [result.stops]),
         ],
         [
-            Download(result.photo_file, lambda job, percent: full_size(job, percent)[0], [result.strength]),
-            Download(result.light_file, lambda job, percent: full_size(job, percent)[1], [result.strength]),
+            Download(result.jpeg, lambda job, percent: full_size(job, percent).jpeg, [result.strength]),
+            Download(result.png, lambda job, percent: full_size(job, percent).png, [result.strength]),
+            Download(result.light_file, lambda job, percent: full_size(job, percent).light, [result.strength]),
         ],
         said=lambda estimate: f"{what_was_done(estimate)} {weights_line(predictor)}",
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vision_models.gifs import HighlightPredictor, Highlights
     from vision_models.interactions import InteractionPredictor, Interactions
     from vision_models.media.clips import write_gif
-    from vision_models.media.photos import read_photo, write_png
+    from vision_models.media.photos import read_photo, write_photo, write_png
     from vision_models.media.radiance import write_radiance
 
 __version__ = "0.2.0"
@@ -46,6 +46,7 @@ __all__ = [
     "WeightsError",
     "read_photo",
     "write_gif",
+    "write_photo",
     "write_png",
     "write_radiance",
 ]
@@ -66,6 +67,7 @@ _HOME = {
     "WeightsError": "vision_models.errors",
     "read_photo": "vision_models.media.photos",
     "write_gif": "vision_models.media.clips",
+    "write_photo": "vision_models.media.photos",
     "write_png": "vision_models.media.photos",
     "write_radiance": "vision_models.media.radiance",
 }

@@ -123,7 +123,7 @@ def test_a_photo_that_browsers_cannot_show_is_shown_and_saved_in_full_size(
     old = after.get_attribute("src")
     page.get_by_role("button", name="Correct the photo").click()
     wait_for_new(after, old)
-    assert read_photo(save(page, "Save photo")).shape == (64, 2200, 3)
+    assert read_photo(save(page, "Save photo (.png")).shape == (64, 2200, 3)
 
 
 def test_saved_files_have_full_size_and_the_photos_name(
@@ -148,14 +148,14 @@ def test_strength_redraws_without_asking_the_network_and_changes_the_file(
     photo = write_photo()
     upload(page, photo)
     wait_until_done(page)
-    save(page, "Save photo")
+    save(page, "Save photo (.png")
     runs = len(site.runs)
     after = pictures(page)[1]
     old = after.get_attribute("src")
     page.get_by_label("range slider for Strength").press("Home")
     wait_for_new(after, old)
     assert (content(page, after) == read_photo(photo)).all()
-    assert (read_photo(save(page, "Save photo")) == read_photo(photo)).all()
+    assert (read_photo(save(page, "Save photo (.png")) == read_photo(photo)).all()
     old = after.get_attribute("src")
     page.locator("#strength").get_by_label("Reset to default value").click()
     wait_for_new(after, old)

@@ -137,12 +137,14 @@ def renders(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     return shapes
 
 
-def test_both_files_of_a_photo_are_rendered_once(job: Job[Estimate], renders: list[tuple[int, ...]]) -> None:
-    corrected, light = full_size(job, 100)
-    assert full_size(job, 100) == (corrected, light)
+def test_all_files_of_a_photo_are_rendered_once(job: Job[Estimate], renders: list[tuple[int, ...]]) -> None:
+    files = full_size(job, 100)
+    assert full_size(job, 100) == files
     assert renders == [(160, 240, 3)]
-    assert read_photo(corrected).shape == (160, 240, 3)
-    assert light.stat().st_size > 0
+    png, jpeg = read_photo(files.png), read_photo(files.jpeg)
+    assert png.shape == jpeg.shape == (160, 240, 3)
+    assert np.abs(png.astype(float) - jpeg).mean() < 12
+    assert files.light.stat().st_size > 0
 
 
 def test_a_click_on_both_buttons_at_once_renders_once_and_saves_whole_files(
@@ -160,17 +162,17 @@ def test_a_click_on_both_buttons_at_once_renders_once_and_saves_whole_files(
         assert half.wait(60)
         files = full_size(job, 100)
         asked.set()
-        return files[0].read_bytes(), files[1].read_bytes()
+        return files.png.read_bytes(), files.light.read_bytes()
 
     monkeypatch.setattr(exposure, "write_radiance", write_slowly)
     with ThreadPoolExecutor(2) as buttons:
         too = buttons.submit(click_too)
-        corrected, light = full_size(job, 100)
-        assert too.result() == (corrected.read_bytes(), light.read_bytes())
+        files = full_size(job, 100)
+        assert too.result() == (files.png.read_bytes(), files.light.read_bytes())
     assert len(renders) == 1
 
 
-@pytest.mark.parametrize(("writer", "saved_before"), [("write_radiance", []), ("write_png", [50])])
+@pytest.mark.parametrize(("writer", "saved_before"), [("write_radiance", []), ("write_photo", [50])])
 def test_a_file_that_could_not_be_written_is_made_at_the_next_click(
     job: Job[Estimate], monkeypatch: pytest.MonkeyPatch, writer: str, saved_before: list[int]
 ) -> None:
@@ -184,16 +186,16 @@ def test_a_file_that_could_not_be_written_is_made_at_the_next_click(
         full_disk.setattr(exposure, writer, fail)
         with pytest.raises(OSError, match="no space left"):
             full_size(job, 100)
-    corrected, light = full_size(job, 100)
-    assert read_photo(corrected).shape == read_radiance(light).shape == (160, 240, 3)
+    png, jpeg, light = full_size(job, 100)
+    assert read_photo(png).shape == read_photo(jpeg).shape == read_radiance(light).shape == (160, 240, 3)
 
 
 def test_another_strength_makes_another_photo_of_the_same_light(
     job: Job[Estimate], renders: list[tuple[int, ...]]
 ) -> None:
-    full, light = full_size(job, 100)
+    full, _, light = full_size(job, 100)
     made = light.stat().st_mtime_ns
-    half, same = full_size(job, 50)
+    half, _, same = full_size(job, 50)
     assert full != half
     assert (same, same.stat().st_mtime_ns) == (light, made)
     assert len(renders) == 2

@@ -237,10 +237,40 @@ def test_the_command_line_corrects_a_photo(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-o", "dark.png"], "Name another one"),
+        (["-o", "out.tif"], ".png or .jpg"),
+        (["-o", "out.png", "--radiance", "light.tif"], ".exr or .hdr"),
+        (["-o", "out.png", "--radiance", "dark.png"], ".exr or .hdr"),
+    ],
+)
+def test_a_slip_in_a_name_costs_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_png(np.full((40, 40, 3), 30, np.uint8), "dark.png")
+    before = Path("dark.png").read_bytes()
+    result = CliRunner().invoke(app, ["correct", "dark.png", *options])
+    assert result.exit_code == 1
+    assert words in " ".join(result.output.split())
+    assert Path("dark.png").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["dark.png"]
+
+
+def test_the_command_line_writes_what_the_name_says(tmp_path: Path) -> None:
+    write_png(np.full((40, 40, 3), 30, np.uint8), tmp_path / "dark.png")
+    out = tmp_path / "out.JPG"
+    result = CliRunner().invoke(app, ["correct", str(tmp_path / "dark.png"), "-o", str(out)])
+    assert result.exit_code == 0, result.output
+    assert out.read_bytes().startswith(b"\xff\xd8")
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["correct", "missing.jpg", "-o", "out.png"], "missing.jpg"),
-        (["evaluate", "exposure"], "Name a folder with --data or --stacks"),
+        (["evaluate", "exposure"], "Give --data or --stacks or --harm"),
     ],
 )
 def test_the_command_line_says_what_is_wrong_in_one_sentence(arguments: list[str], words: str) -> None:

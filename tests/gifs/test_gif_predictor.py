@@ -284,6 +284,15 @@ def test_the_command_writes_gifs_and_says_why(video: Path, gifs: dict[str, Path]
     assert [probe(path).height for path in written] == [64, 64]
 
 
+def test_a_gif_of_the_history_is_never_written_over(video: Path, gifs: dict[str, Path], tmp_path: Path) -> None:
+    liked = tmp_path / f"{video.stem}-1.gif"
+    liked.write_bytes(gifs["chelsea"].read_bytes())
+    result = CliRunner().invoke(app, ["gif", str(video), "--history", str(liked), "-o", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "Name another one" in result.output
+    assert liked.read_bytes() == gifs["chelsea"].read_bytes()
+
+
 def test_a_history_before_the_video_leaves_the_video_alone(video: Path, gifs: dict[str, Path], tmp_path: Path) -> None:
     options = ["--history", str(gifs["chelsea"]), str(video), "--count", "1", "--height", "64", "-o", str(tmp_path)]
     result = CliRunner().invoke(app, ["gif", *options])

@@ -21,7 +21,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from vision_models.errors import PhotoError, VisionModelsError
 from vision_models.media import photos
-from vision_models.media.photos import read_photo, resize_to_fit, write_png
+from vision_models.media.photos import read_photo, resize_to_fit, write_photo, write_png
 from vision_models.media.radiance import read_radiance, write_radiance
 
 if TYPE_CHECKING:
@@ -779,3 +779,36 @@ def test_a_preview_averages_what_it_cannot_show() -> None:
     board = np.zeros((64, 64, 3), np.float32)
     board[::2, ::2] = board[1::2, 1::2] = 1
     np.testing.assert_allclose(resize_to_fit(board, 32), 0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize("compression", [None, "deflate"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_tiff_in_separate_planes_is_read_or_refused_but_never_garbled(
+    tmp_path: Path, bits: int, compression: str | None
+) -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (64, 48, 3)).astype(np.uint8)
+    values = photo if bits == 8 else photo.astype(np.uint16) * 257
+    tifffile = pytest.importorskip("tifffile")
+    planes = {"photometric": "rgb", "planarconfig": "separate", "compression": compression}
+    tifffile.imwrite(tmp_path / "planes.tif", np.ascontiguousarray(values.transpose(2, 0, 1)), **planes)
+    if bits == 8:
+        np.testing.assert_array_equal(read_photo(tmp_path / "planes.tif"), photo)
+    else:
+        with pytest.raises(PhotoError, match="cannot be read here"):
+            read_photo(tmp_path / "planes.tif")
+
+
+def test_a_picture_too_wide_for_its_format_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    strip = np.zeros((1, 1_000_001, 3), np.uint8)
+    for name in ("strip.png", "strip.jpg"):
+        with pytest.raises(ValueError, match="pixels a side"):
+            write_photo(strip, tmp_path / name)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_picture_is_written_as_its_name_says_or_not_at_all(tmp_path: Path) -> None:
+    picture = np.full((40, 40, 3), 99, np.uint8)
+    assert write_photo(picture, tmp_path / "a.JPG").read_bytes().startswith(b"\xff\xd8")
+    assert write_photo(picture, tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="has to end in"):
+        write_photo(picture, tmp_path / "a.tif")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
@@ -56,7 +56,15 @@ def about(file: Path) -> Iterator[None]:
 def need_one_of(*options: str, given: bool) -> None:
     """Refuse an evaluation on nothing."""
     if not given:
-        raise DataError(f"There is nothing to evaluate on. Name a folder with {' or '.join(options)}.")
+        raise DataError(f"There is nothing to evaluate on. Give {' or '.join(options)}.")
+
+
+def check_output(path: Path, endings: Collection[str], *inputs: Path) -> None:
+    """Refuse, before any work, a file that could not be written as its ending says, or that is one of the inputs."""
+    if path.suffix.lower() not in endings:
+        raise DataError(f"{path} should end in {' or '.join(endings)}.")
+    if any(path.exists() and path.samefile(one) for one in inputs if one.exists()):
+        raise DataError(f"{path} is the file that is read. Name another one to write to; nothing was changed.")
 
 
 def _show_progress() -> None:

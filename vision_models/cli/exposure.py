@@ -14,6 +14,7 @@ from vision_models.cli.common import (
     WeightsOption,
     WorkersOption,
     about,
+    check_output,
     need_one_of,
     one_line_errors,
 )
@@ -22,7 +23,7 @@ from vision_models.cli.common import (
 @one_line_errors
 def correct(
     photo: Annotated[Path, typer.Argument(help="An under- or over-exposed photo.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the corrected photo, as PNG.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the corrected photo: .png or .jpg.")],
     strength: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="0 leaves the photo as it is, 1 corrects it fully. Else: as much as it needs."),
@@ -33,13 +34,16 @@ def correct(
 ) -> None:
     """Correct the exposure of a photo, at its full resolution."""
     from vision_models.exposure import ExposurePredictor
-    from vision_models.media.photos import read_photo, write_png
-    from vision_models.media.radiance import write_radiance
+    from vision_models.media.photos import WRITTEN_SUFFIXES, read_photo, write_photo
+    from vision_models.media.radiance import RADIANCE_SUFFIXES, write_radiance
 
+    check_output(output, WRITTEN_SUFFIXES, photo)
+    if radiance:
+        check_output(radiance, RADIANCE_SUFFIXES, photo, output)
     with about(photo):
         image = read_photo(photo)
     correction = ExposurePredictor.from_pretrained(weights, device=device).correct(image, strength)
-    typer.echo(f"Wrote {write_png(correction.image, output)}")
+    typer.echo(f"Wrote {write_photo(correction.image, output)}")
     if radiance:
         typer.echo(f"Wrote {write_radiance(correction.radiance, radiance)}")
 
@@ -88,21 +92,28 @@ def evaluate(
     stacks: Annotated[
         Path | None, typer.Option(help="A folder of real exposure stacks, each a folder of photos.", exists=True)
     ] = None,
+    harm: Annotated[bool, typer.Option("--harm", help="See whether what is well stays as it is.")] = False,
+    photos: Annotated[
+        Path | None, typer.Option(help="With --harm: a folder of well-exposed photos.", exists=True, file_okay=False)
+    ] = None,
     weights: WeightsOption = None,
     hdr: Annotated[bool, typer.Option(help="Also score the HDR estimate (slower).")] = True,
     device: DeviceOption = None,
 ) -> None:
-    """Compare DRHT with classical methods: on held-out scenes at -4 to +4 EV, on real exposure stacks, or on both."""
+    """Compare DRHT with classical methods on held-out scenes or real exposure stacks, or see what harm it does."""
     from vision_models.exposure import ExposurePredictor
     from vision_models.exposure.evaluation.evaluate import evaluate as on_scenes
     from vision_models.exposure.evaluation.evaluate import evaluate_stacks
+    from vision_models.exposure.evaluation.harm import evaluate_harm
 
-    need_one_of("--data", "--stacks", given=bool(data or stacks))
+    need_one_of("--data", "--stacks", "--harm", given=bool(data or stacks or harm))
     predictor = ExposurePredictor.from_pretrained(weights, device=device)
     if data:
         typer.echo(on_scenes(data, predictor, hdr=hdr))
     if stacks:
         typer.echo(evaluate_stacks(stacks, predictor))
+    if harm:
+        typer.echo(evaluate_harm(predictor, photos))
 
 
 @one_line_errors

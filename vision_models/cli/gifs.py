@@ -14,6 +14,7 @@ from vision_models.cli.common import (
     WeightsOption,
     WorkersOption,
     about,
+    check_output,
     need_one_of,
     one_line_errors,
 )
@@ -58,6 +59,9 @@ def gif(
     from vision_models.gifs import HighlightPredictor
     from vision_models.media.clips import write_gif
 
+    names = [output / f"{video.stem}-{number}.{kind}" for number in range(1, count + 1)]
+    for name in names:
+        check_output(name, [f".{kind}"], video, *history or (), *disliked or ())
     predictor = HighlightPredictor.from_pretrained(weights, device=device)
     liked = [_remembered(predictor, path) for path in history or ()]
     unwanted = [_remembered(predictor, path) for path in disliked or ()]
@@ -65,8 +69,7 @@ def gif(
         index = predictor.index(video)
     highlights = predictor.score(index, liked, unwanted, weight=weight, by_shots=by_shots)
     output.mkdir(parents=True, exist_ok=True)
-    for number, clip in enumerate(highlights.best(count, length), start=1):
-        name = output / f"{video.stem}-{number}.{kind}"
+    for name, clip in zip(names, highlights.best(count, length), strict=False):  # there may be fewer
         limit = max_kb * 1000 if max_kb else None
         with about(video):
             write_gif(index.video, clip.start_s, clip.end_s, name, height=height, fps=fps, max_bytes=limit)

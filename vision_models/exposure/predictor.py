@@ -20,6 +20,7 @@ from vision_models.predictor import Predictor
 BLACK = 6 / 255  # a photo's values up to here are black
 BLACK_LEVEL = np.float32(0.08)  # where black goes in the corrected photo, at most
 BLACK_SHARE = 0.01  # of the photo that has to be black for the full effect
+NEED_STEP = 0.05  # finer differences cannot be seen
 COLOURLESS = 3 / 255  # channels that are no further apart are grey
 
 
@@ -71,7 +72,7 @@ class ExposurePredictor(Predictor[DRHT]):
             if self.config.keep_blacks:
                 corrected = keep_blacks(photo, corrected)
             encoded = (prediction.radiance[0].pow(1 / GAMMA)).permute(1, 2, 0).cpu().numpy()
-            need = float(prediction.need[0].sigmoid())
+            need = round(float(prediction.need[0].sigmoid()) / NEED_STEP) * NEED_STEP
         return Estimate(
             photo, np.ascontiguousarray(corrected), np.ascontiguousarray(encoded), need, is_grey(photo), borders
         )

@@ -19,26 +19,28 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from vision_models.errors import PhotoError
+from vision_models.media.colour import declared, profile_to_srgb, to_srgb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
-    from PIL.ImageCms import ImageCmsTransform
     from PIL.ImageFile import ImageFile
 
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
-PHOTO_SUFFIXES = frozenset(
-    {".bmp", ".jpeg", ".jpg", ".png", ".webp"}
-)  # of the files that are taken from a folder of photos
+# Of the files that are taken from a folder of photos.
+PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".webp"})
+WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg")
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 32
+MAX_PNG_SIDE = 1_000_000  # of libpng
+MAX_JPEG_SIDE = 65_500  # of libjpeg
 MAX_BYTES = 500_000_000  # 50 megapixels of 16-bit RGBA take 400 MB when nothing is compressed
 
 # The decoders, by name of the format. They are called directly rather than through Image.open: that way
@@ -79,6 +81,7 @@ _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b
 # 16 bits in Pillow's words, grey, with colour and with alpha. Not CMYK;16 and not RGBa;16 (multiplied by its
 # alpha): of those Pillow's high byte is good enough.
 _DEEP = ("I;16", "LA;16", "RGB;16", "RGBA;16", "RGBX;16")
+_BITS = ExifTags.Base.BitsPerSample
 _SEPARATE_PLANES = 2  # a value of TIFF's PlanarConfiguration
 _HEAD_BYTES = 4096  # enough for every signature, and for the <svg> after a long XML prologue
 
@@ -108,8 +111,9 @@ def read_photo(source: str | os.PathLike[str] | bytes | BinaryIO) -> NDArray[np.
     """Read a photo, whatever its format, as upright sRGB.
 
     Reads JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC and AVIF. The camera's rotation is applied. Colours
-    are converted from the embedded profile to sRGB (a broken profile is ignored); CMYK without a
-    profile is converted by the plain formula. 16-bit values are rounded to 8 bits. Transparent
+    are converted to sRGB from the embedded profile (a broken one is ignored), or from what the file
+    declares without one; HDR pictures (PQ, HLG) are tone-mapped. CMYK without a profile is converted
+    by the plain formula. 16-bit values are rounded to 8 bits. Transparent
     parts become white. Of an animation, the first frame is read. The size is checked in the file's
     header, before any pixel is decoded.
 
@@ -157,12 +161,45 @@ def write_png(image: NDArray[np.uint8], path: str | os.PathLike[str]) -> Path:
         The path.
 
     Raises:
-        ValueError: not a uint8 HxWx3 array.
+        ValueError: not a uint8 HxWx3 array, or one with more than 1,000,000 pixels a side.
         OSError: the file cannot be written there.
     """
     check_array(image, np.uint8)
-    encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-    path = Path(path)
+    if max(image.shape[:2]) > MAX_PNG_SIDE:
+        raise ValueError(f"A PNG has at most {MAX_PNG_SIDE:,} pixels a side, this picture {max(image.shape[:2]):,}.")
+    return _write(image, Path(path), ".png", [])
+
+
+def write_jpeg(image: NDArray[np.uint8], path: str | os.PathLike[str]) -> Path:
+    """Write a picture as JPEG of quality 95, which browsers and phones take for sRGB; nothing else is in the file.
+
+    Args and returns: as `write_png`.
+
+    Raises:
+        ValueError: not a uint8 HxWx3 array, or one with more than 65,500 pixels a side.
+        OSError: the file cannot be written there.
+    """
+    check_array(image, np.uint8)
+    if max(image.shape[:2]) > MAX_JPEG_SIDE:
+        raise ValueError(f"A JPEG has at most {MAX_JPEG_SIDE:,} pixels a side. Please write a PNG.")
+    return _write(image, Path(path), ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95])
+
+
+def write_photo(image: NDArray[np.uint8], path: str | os.PathLike[str]) -> Path:
+    """Write a picture as its name's ending says: .png, .jpg or .jpeg; see `write_png` and `write_jpeg`.
+
+    Raises:
+        ValueError: another ending, or what these raise it for.
+        OSError: the file cannot be written there.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in WRITTEN_SUFFIXES:
+        raise ValueError(f"The name of the file has to end in {' or '.join(WRITTEN_SUFFIXES)}, not {ending!r}.")
+    return write_png(image, path) if ending == ".png" else write_jpeg(image, path)
+
+
+def _write(image: NDArray[np.uint8], path: Path, ending: str, options: list[int]) -> Path:
+    encoded = cv2.imencode(ending, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)[1]
     path.write_bytes(encoded.tobytes())
     return path
 
@@ -298,7 +335,7 @@ def _check_tiff(image: TiffImageFile, head: bytes) -> None:
     if head[8:10] == b"CR" or ExifTags.Base.DNGVersion in tags or tags.get(ExifTags.Base.NewSubfileType, 0) & 1:
         raise PhotoError(_NOT_PHOTOS["raw"])
     # Pillow 11 reads the low bytes of 16-bit colour in separate planes, and OpenCV 5 the first plane thrice.
-    if tags.get(ExifTags.Base.PlanarConfiguration) == _SEPARATE_PLANES and "16" in _raw_mode(image):
+    if tags.get(ExifTags.Base.PlanarConfiguration) == _SEPARATE_PLANES and max(tags.get(_BITS, (1,))) > 8:
         raise PhotoError(_UNREADABLE_KIND.format("TIFF"))
     # 32-bit integers and floats have no agreed black and white; Pillow cannot turn L*a*b* into colours.
     if image.mode in {"I", "F", "LAB"}:
@@ -352,7 +389,11 @@ def _decode(image: ImageFile, stream: BinaryIO) -> NDArray[np.uint8]:
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         alpha = picture.getchannel("A")
-    picture = _to_srgb(_in_mode(picture, plain), profile)
+    space = None if profile else declared(image, stream)
+    picture = _in_mode(picture, plain)
+    picture = _in_mode(profile_to_srgb(picture, profile) if profile else picture, "RGB")
+    if space:
+        picture = to_srgb(picture, space)
     if alpha is not None:
         paper = Image.new("RGB", picture.size, "white")
         paper.paste(picture, mask=alpha)
@@ -399,39 +440,6 @@ def _round_to_8_bits(image: ImageFile, stream: BinaryIO) -> Image.Image:
     if not image.has_transparency_data:
         levels = levels[..., :3]  # a fourth channel that TIFF does not call alpha
     return Image.fromarray(levels[..., [2, 1, 0, 3][: levels.shape[2]]])
-
-
-def _to_srgb(picture: Image.Image, icc: bytes | None) -> Image.Image:
-    """Convert from the embedded profile, of a picture in mode L, RGB or CMYK, to sRGB in mode RGB."""
-    if icc:
-        # A broken profile is no profile. ValueError: the name of its colour space is not text.
-        with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError):
-            profile = ImageCms.ImageCmsProfile(BytesIO(icc))
-            mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(profile.profile.xcolor_space.strip())
-            if (mode, picture.mode) == ("RGB", "L"):
-                picture = picture.convert("RGB")
-            if mode == picture.mode:  # else the profile is another picture's
-                transform = ImageCms.buildTransform(
-                    profile,
-                    ImageCms.createProfile("sRGB"),
-                    mode,
-                    "RGB",
-                    ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                    ImageCms.Flags.BLACKPOINTCOMPENSATION,
-                )
-                if not _keeps_colours(transform):
-                    return transform.apply(picture)
-    return _in_mode(picture, "RGB")
-
-
-def _keeps_colours(transform: ImageCmsTransform) -> bool:
-    """Whether a transform is sRGB to sRGB: most photos' is, and skipping it saves 0.25 s of 12 megapixels."""
-    if transform.input_mode != "RGB":
-        return False
-    steps = np.linspace(0, 255, 9).round().astype(np.uint8)
-    colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(27, 27, 3)
-    converted = np.asarray(transform.apply(Image.fromarray(colours)))
-    return int(np.abs(converted.astype(int) - colours).max()) <= 1
 
 
 def check_array(image: NDArray[np.generic], dtype: type[np.generic]) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # The two endings of radiance files, and the largest number each holds: a half float; a shared exponent of 8 bits.
 _BRIGHTEST = {".exr": 65504.0, ".hdr": 2.0**126}
+RADIANCE_SUFFIXES = tuple(_BRIGHTEST)
 _DAMAGED_RADIANCE = "This file is not .exr or .hdr radiance that can be read, or is damaged. Please export it again."
 
 
