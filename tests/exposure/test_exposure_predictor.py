@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vision_models.errors import PhotoError, WeightsFormatError
 from vision_models.exposure import upsampling
 from vision_models.exposure.config import WEIGHTS, DRHTConfig
-from vision_models.exposure.predictor import ExposurePredictor, keep_blacks, working_shape
+from vision_models.exposure.predictor import ExposurePredictor, keep_blacks, keep_whites, working_shape
 from vision_models.exposure.result import Correction, Estimate
 from vision_models.weights.checkpoint import save_tensors
 
@@ -135,6 +135,17 @@ def test_a_photo_in_black_and_white_stays_one(predictor: ExposurePredictor, coff
     correction = predictor.correct(grey, 1.0)
     assert np.ptp(correction.image, axis=-1).max() == 0
     assert np.ptp(correction.radiance, axis=-1).max() < 1e-4
+
+
+def test_what_is_white_stays_white_unless_the_photo_is_darkened() -> None:
+    photo = np.full((20, 20, 3), 0.4, np.float32)
+    photo[:5] = 1.0
+    paper = np.where(photo == 1, np.float32(0.85), np.float32(0.42))
+    kept = keep_whites(photo, paper)
+    np.testing.assert_allclose(kept[:5], 1, atol=1e-5)
+    np.testing.assert_array_equal(kept[5:], paper[5:])
+    burnt = np.where(photo == 1, np.float32(0.85), np.float32(0.25))
+    np.testing.assert_array_equal(keep_whites(photo, burnt), burnt)
 
 
 def test_pulling_blacks_down_leaves_a_picture_without_fog_alone() -> None:

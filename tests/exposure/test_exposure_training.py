@@ -21,6 +21,7 @@ from vision_models.exposure.training.camera import expose, fuse, normalise, take
 from vision_models.exposure.training.data import Shares, Triplets
 from vision_models.exposure.training.scenes import perspective, radiance_from_photo, split_scenes
 from vision_models.exposure.training.train import Recipe, Stage
+from vision_models.exposure.training.train_judge import JudgeRecipe
 from vision_models.media.photos import read_photo, write_png
 from vision_models.media.radiance import read_radiance, write_radiance
 from vision_models.weights.checkpoint import load_tensors, sha256_of
@@ -30,6 +31,7 @@ TINY = Recipe(
         width=4, working_size=64, global_context=True, smooth_decoder=True, trust_unclipped=True, judge_need=True
     ),
     stages=(Stage(size=32, samples=24, batch=4), Stage(size=64, samples=8, batch=4)),
+    judge=JudgeRecipe(size=32, samples=24, batch=4, epochs=2),
 )
 
 
@@ -205,6 +207,18 @@ def test_training_learns(scenes: Path, tmp_path: Path, monkeypatch: pytest.Monke
             errors["photo"].append(evaluate.psnr(photo / np.float32(255), reference))
             errors["corrected"].append(evaluate.psnr(predictor.correct(photo, 1.0).image / np.float32(255), reference))
     assert np.mean(errors["corrected"]) > np.mean(errors["photo"]) + 0.5
+
+
+def test_a_judge_learns_what_needs_a_correction(scenes: Path, tmp_path: Path) -> None:
+    photo = np.full((64, 64, 3), 128, np.uint8) + np.random.default_rng(0).integers(0, 60, (64, 64, 3)).astype(np.uint8)
+    (tmp_path / "photos").mkdir()
+    write_png(photo, tmp_path / "photos" / "photo.png")
+    good_and_bad = Shares(photos=1, stacks=0, made=0, grey=0, on_white=0, untouched=1)
+    judge = JudgeRecipe(size=32, samples=200, batch=8, epochs=60, shares=good_and_bad)
+    recipe = replace(TINY, stages=(Stage(size=32, samples=4, batch=4),), judge=judge)
+    weights = train.train(scenes, tmp_path / "run", recipe, photos=tmp_path / "photos", device="cpu", workers=0)
+    predictor = ExposurePredictor.from_pretrained(weights, device="cpu")
+    assert predictor.estimate(photo).need < predictor.estimate(photo // 5).need - 0.3
 
 
 def test_a_run_goes_on_from_the_weights_of_another(scenes: Path, trained: Path, tmp_path: Path) -> None:

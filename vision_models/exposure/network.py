@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vision_models.exposure.config import DRHTConfig
+from vision_models.exposure.judge import Judge, judged
 
 CLIPPED = 0.85  # from here to 1, the brightest channel of a pixel is trusted less and less to tell its radiance
 STRIDE = 32  # the encoder halves the picture five times; inputs must be a multiple of this
@@ -29,7 +30,8 @@ class Prediction(NamedTuple):
     encoded: Tensor  # (B, 3, H, W) alpha * H^gamma as network 1 said it, not clipped: the domain of its loss
     radiance: Tensor  # (B, 3, H, W) the same in the HDR domain: linear, > 0; 1.0 is white at a normal exposure
     corrected: Tensor  # (B, 3, H, W) sRGB-like, about 0..1, not clipped
-    need: Tensor  # (B,) logit of how much of the correction the photo needs
+    judged: Tensor  # (B, ...) what the judge looks at
+    need: Tensor | None  # (B,) how much of the correction the photo needs, in 0..1
 
 
 def encode_radiance(radiance: Tensor, config: DRHTConfig) -> Tensor:
@@ -146,7 +148,7 @@ class DRHT(nn.Module):
         self.hdr_estimation = AutoEncoder(config.width, **extras)
         self.ldr_correction = AutoEncoder(config.width, **extras)
         self.gain = _number(8 * config.width) if config.trust_unclipped else None
-        self.need = _number(8 * config.width) if config.judge_need else None
+        self.judge = Judge(8 * config.width) if config.judge_need else None
 
     def forward(self, photo: Tensor) -> Prediction:
         """Correct a batch of photos.
@@ -167,7 +169,8 @@ class DRHT(nn.Module):
             unclipped = photo * self.gain(latent).float().exp()[:, :, None, None]
         encoded = config.alpha * (unclipped + estimated)
         radiance = decode_radiance(encoded, config)
-        correction, _ = self.ldr_correction(log_radiance(radiance, config))
+        correction, other_latent = self.ldr_correction(log_radiance(radiance, config))
         corrected = encode_radiance(radiance, config) + correction.float()
-        need = self.need(latent).float()[:, 0] if self.need is not None else latent.new_full((len(photo),), 20.0)
-        return Prediction(encoded, radiance, corrected, need)
+        inputs = judged(photo, corrected.detach(), latent.detach().float(), other_latent.detach().float())
+        need = self.judge(inputs).sigmoid() if self.judge is not None else None
+        return Prediction(encoded, radiance, corrected, inputs, need)

@@ -20,6 +20,10 @@ from vision_models.predictor import Predictor
 BLACK = 6 / 255  # a photo's values up to here are black
 BLACK_LEVEL = np.float32(0.08)  # where black goes in the corrected photo, at most
 BLACK_SHARE = 0.01  # of the photo that has to be black for the full effect
+WHITE = 250 / 255  # a photo's values from here on are white
+MIDDLE = (0.2, 0.8)  # middle tones
+DARKENED = (0.8, 0.95)  # times as bright as before: over-exposed for sure, and not at all
+WHITE_KNEE = 0.6  # of the level of white, from where on it is taken up
 NEED_STEP = 0.05  # finer differences cannot be seen
 COLOURLESS = 3 / 255  # channels that are no further apart are grey
 
@@ -70,11 +74,16 @@ class ExposurePredictor(Predictor[DRHT]):
             prediction = self.network(batch)
             corrected = prediction.corrected[0].permute(1, 2, 0).cpu().numpy()
             if self.config.keep_blacks:
-                corrected = keep_blacks(photo, corrected)
+                corrected = keep_whites(photo, keep_blacks(photo, corrected))
             encoded = (prediction.radiance[0].pow(1 / GAMMA)).permute(1, 2, 0).cpu().numpy()
-            need = round(float(prediction.need[0].sigmoid()) / NEED_STEP) * NEED_STEP
+            need = 1.0 if prediction.need is None else float(prediction.need[0])
         return Estimate(
-            photo, np.ascontiguousarray(corrected), np.ascontiguousarray(encoded), need, is_grey(photo), borders
+            photo,
+            np.ascontiguousarray(corrected),
+            np.ascontiguousarray(encoded),
+            round(need / NEED_STEP) * NEED_STEP,
+            is_grey(photo),
+            borders,
         )
 
     def correct(self, image: NDArray[np.uint8], strength: float | None = None) -> Correction:
@@ -104,6 +113,25 @@ def keep_blacks(photo: NDArray[np.float32], corrected: NDArray[np.float32]) -> N
     level = np.median(corrected[black], axis=0)  # (3,)
     wanted = np.minimum(level, level + share * (BLACK_LEVEL - level))
     return np.where(level < 1, 1 - (1 - corrected) * (1 - wanted) / np.maximum(1 - level, 1e-3), corrected)
+
+
+def keep_whites(photo: NDArray[np.float32], corrected: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Take a corrected picture's white point up again if what was white in the photo became grey.
+
+    The best guess for a clipped pixel is a light grey, too. In a photo whose middle tones are darkened, which was over-
+    exposed, that is right; in any other, white was meant. Both pictures are (h, w, 3), in 0..1.
+    """
+    white, before = photo.min(axis=-1) >= WHITE, photo.mean(axis=-1)
+    middle = (before > MIDDLE[0]) & (before < MIDDLE[1])
+    if not white.any() or not middle.any():
+        return corrected
+    after = corrected.mean(axis=-1)
+    ratio = float(np.median(after[middle] / before[middle]))
+    trust = np.float32(np.clip((ratio - DARKENED[0]) / (DARKENED[1] - DARKENED[0]), 0, 1))
+    level = np.median(corrected[white], axis=0)  # (3,)
+    knee = WHITE_KNEE * level.mean()
+    share = ((after - knee) / max(level.mean() - knee, 1e-3)).clip(0, 1) ** 2
+    return corrected + trust * share[..., None] * np.maximum(1 - level, 0)
 
 
 def is_grey(photo: NDArray[np.float32]) -> bool:

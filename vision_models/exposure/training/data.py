@@ -41,6 +41,7 @@ from vision_models.training import own_numbers
 Triplet = tuple[Tensor, Tensor, Tensor]
 
 TRIES = 4
+LARGEST_MADE = 3  # times the size that is looked at: screens are larger than that
 MEANS = (0.15, 2.2)  # of a photo, as shares of what it should be: outside, nothing is left to see
 _LUMINANCE = np.array(LUMINANCE, np.float32)
 
@@ -139,7 +140,8 @@ class Triplets(IterableDataset[Triplet]):
     def _scene(self, rng: np.random.Generator) -> Scene:
         place, shares = rng.random(), self.shares
         if place < shares.made:
-            picture = MADE[int(rng.integers(len(MADE)))](self.size, rng)
+            make, larger = MADE[int(rng.integers(len(MADE)))], int(rng.integers(1, LARGEST_MADE + 1))
+            picture = resize(make(larger * self.size, rng), self.size)
             linear = (picture.astype(np.float32) / 255) ** np.float32(2.2)
             return Scene(linear, picture.astype(np.float32) / 255, is_right=True)
         place -= shares.made

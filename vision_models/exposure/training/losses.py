@@ -36,9 +36,9 @@ def needed(photo: Tensor, right: Tensor) -> Tensor:
 
 
 def losses(
-    prediction: Prediction, photo: Tensor, radiance: Tensor, right: Tensor, config: DRHTConfig, ssim_weight: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The losses of the two networks and of the number beside them, (HDR, LDR, need), as scalars.
+    prediction: Prediction, radiance: Tensor, right: Tensor, config: DRHTConfig, ssim_weight: float
+) -> tuple[Tensor, Tensor]:
+    """The losses of the two networks, (HDR, LDR), as scalars.
 
     HDR: L1 where the paper has a squared error, in the paper's domain H^gamma; a squared error sees little but the sun.
     LDR: the root mean squared error of each photo by itself, so that easy exposures count as much as hard ones, and
@@ -48,5 +48,4 @@ def losses(
     hdr = (prediction.encoded - encode_radiance(radiance, config)).abs().mean() / alpha
     squared = (prediction.corrected - right).square().mean(dim=(1, 2, 3))
     ldr = (squared + 1e-6).sqrt().mean() + ssim_weight * (1 - structural_similarity(prediction.corrected, right))
-    need = functional.binary_cross_entropy_with_logits(prediction.need, needed(photo, right))
-    return hdr, ldr, need
+    return hdr, ldr

@@ -1,4 +1,4 @@
-"""Joint training of both networks of DRHT: checkpoints, resumes, CPU and CUDA."""
+"""Joint training of both networks of DRHT, then of their judge: checkpoints, resumes, CPU and CUDA."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from vision_models.exposure.network import DRHT
 from vision_models.exposure.training.data import Shares, Triplet, Triplets, batches
 from vision_models.exposure.training.losses import losses
 from vision_models.exposure.training.scenes import find_photos, find_stacks, split_scenes
+from vision_models.exposure.training.train_judge import JudgeRecipe, train_judge
 from vision_models.training import CHECKPOINT, Logbook, Stateful, TrainingRun, follow, learning_rate, loader
 from vision_models.weights.checkpoint import load_strictly, load_tensors, save_tensors, sha256_of
 
@@ -41,9 +42,9 @@ class Recipe:
     frozen_norm: float = 0.2  # share of the run, its end, in which batch norm uses its running statistics
     hdr_weight: float = 0.3
     ssim_weight: float = 0.2
-    need_weight: float = 0.05
     ema_decay: float = 0.99
     shares: Shares = field(default_factory=Shares)
+    judge: JudgeRecipe = field(default_factory=JudgeRecipe)
     seed: int = 0
 
     @property
@@ -120,14 +121,14 @@ class Run(TrainingRun):
         radiance, right = (part.repeat_interleave(exposures, dim=0) for part in (radiance, right))
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
             prediction = self.network(photo)
-        hdr, ldr, need = losses(prediction, photo, radiance, right, recipe.config, recipe.ssim_weight)
+        hdr, ldr = losses(prediction, radiance, right, recipe.config, recipe.ssim_weight)
         self.optimiser.zero_grad(set_to_none=True)
-        (recipe.hdr_weight * hdr + ldr + recipe.need_weight * need).backward()
+        (recipe.hdr_weight * hdr + ldr).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         follow(self.average, self.network, recipe.ema_decay)
         self.seen += groups * exposures
-        return {"HDR": hdr.detach(), "LDR": ldr.detach(), "need": need.detach()}
+        return {"HDR": hdr.detach(), "LDR": ldr.detach()}
 
 
 def train(
@@ -170,11 +171,26 @@ def train(
     for batch in _batches(recipe, panoramas, photo_paths, brackets, run.seen, workers):
         logbook.note(run.step(*(part.to(run.device) for part in batch)), size=batch[0].shape[-1])
     logbook.close()
+    judge = recipe.judge
+    triplets = Triplets(
+        panoramas=panoramas,
+        photos=photo_paths,
+        stacks=brackets,
+        size=judge.size,
+        exposures=recipe.exposures,
+        seed=judge.seed,
+        start=0,
+        stop=judge.samples // recipe.exposures,
+        shares=judge.shares,
+    )
+    train_judge(run.average, triplets, out, judge, workers)
     record = asdict(recipe) | {"begun_with": sha256_of(begin_with) if begin_with else None}
     record |= {"seconds": round(run.seconds), "device": run.device.type}
     (out / "recipe.json").write_text(json.dumps(record, indent=2) + "\n")
     weights = out / "exposure.safetensors"
-    save_tensors(weights, run.average.state_dict(), asdict(recipe.config))
+    state = run.average.state_dict()
+    halved = {name: tensor.half() if tensor.dim() == 4 else tensor for name, tensor in state.items()}
+    save_tensors(weights, halved, asdict(recipe.config))
     return weights
 
 
