@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from vision_models.exposure.result import Estimate
 
 LITTLE = 35  # percent up to which there is little to correct
+FAINT = 0.02  # of white: changes below it are not seen
+MOSTLY = 1.5  # times as much in one half of the photo as in the other
 LIGHT_SIDE = 1024  # pixels: the view of the HDR estimate has to keep up with a slider
 RADIANCE = ".exr"  # a third of the size of .hdr, and written faster
 
@@ -117,13 +119,17 @@ def what_was_done(estimate: "Estimate") -> str:
     if percent <= LITTLE:
         return f"Little to correct: {percent} %."
     before, after = (picture.clip(0, 1).mean(axis=-1) for picture in (estimate.photo, estimate.corrected))
-    change, is_dark = after - before, before <= np.median(before)
-    shadows, lights = float(change[is_dark].mean()), float(change[~is_dark].mean() if not is_dark.all() else 0)
+    change = np.log2((after + FAINT) / (before + FAINT))  # as an eye sees it
+    is_dark = before <= np.median(before)
+    shadows = float(change[is_dark].mean())
+    lights = shadows if is_dark.all() else float(change[~is_dark].mean())
     if shadows * lights < 0:
         done = "Shadows brightened, lights darkened" if shadows > 0 else "Contrast raised"
     else:
-        where = "shadows" if abs(shadows) > abs(lights) else "lights"
-        done = f"{'Brightened' if shadows + lights > 0 else 'Darkened'}, most of all in the {where}"
+        done = "Brightened" if shadows + lights > 0 else "Darkened"
+        least, most = sorted((abs(shadows), abs(lights)))
+        if most > MOSTLY * least:
+            done += f", most of all the {'shadows' if abs(shadows) == most else 'lights'}"
     return f"{done}: {percent} % of the whole correction."
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from vision_models.cli.app import app
 from vision_models.exposure.evaluation import bench as bench_module
-from vision_models.exposure.evaluation import evaluate
+from vision_models.exposure.evaluation import evaluate, harm
 from vision_models.exposure.training.camera import expose, normalise
 from vision_models.media.photos import write_png
 from vision_models.media.radiance import write_radiance
@@ -98,3 +98,17 @@ def test_the_bench_prints_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     said = run("bench", "exposure")
     assert "of the time of Mertens fusion of three" in said
     assert "of the time per pixel at 12 megapixels" in said
+
+
+def test_harm_done_to_good_pictures_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harm, "SEEDS", range(1))
+    monkeypatch.setattr(harm, "SIZE", 320)
+    monkeypatch.setattr(harm, "EVERYDAY", ("coffee",))
+    write_png(np.full((64, 64, 3), 120, np.uint8), tmp_path / "photo.png")
+    table = run("evaluate", "exposure", "--harm", "--photos", tmp_path)
+    rows = [row.split(" | ") for row in table.splitlines()[2:]]
+    assert {len(row) for row in rows} == {4}
+    found = {row[0].strip("| "): row[3].strip("| ") for row in rows}
+    assert "1 photos of the folder" in found
+    assert found["a dark photo in black and white"] == "0"
+    assert float(found["coffee in black bars"]) < 1

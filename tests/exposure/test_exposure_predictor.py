@@ -141,11 +141,12 @@ def test_what_is_white_stays_white_unless_the_photo_is_darkened() -> None:
     photo = np.full((20, 20, 3), 0.4, np.float32)
     photo[:5] = 1.0
     paper = np.where(photo == 1, np.float32(0.85), np.float32(0.42))
-    kept = keep_whites(photo, paper)
+    kept = keep_whites(photo, paper, need=1.0)
     np.testing.assert_allclose(kept[:5], 1, atol=1e-5)
     np.testing.assert_array_equal(kept[5:], paper[5:])
     burnt = np.where(photo == 1, np.float32(0.85), np.float32(0.25))
-    np.testing.assert_array_equal(keep_whites(photo, burnt), burnt)
+    np.testing.assert_array_equal(keep_whites(photo, burnt, need=1.0), burnt)
+    assert keep_whites(photo, burnt, need=0.2)[:5].min() > 0.99
 
 
 def test_pulling_blacks_down_leaves_a_picture_without_fog_alone() -> None:

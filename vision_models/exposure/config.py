@@ -44,7 +44,7 @@ class DRHTConfig:
 WEIGHTS = Weights(
     name="exposure-compact",
     filename="exposure/exposure-compact.safetensors",
-    sha256="766b688b4c7a3cf4b6c729b09be2403d35015b0c4bd36253a18db22d2d7613c1",
+    sha256="e88d9132ce14793ffc025a0dbb0126bb1f7ccf8d58bba3b38107a5fe66291bb4",
     license="Apache-2.0",
     paper="https://arxiv.org/abs/1804.04371",
     bundled="exposure/weights/exposure-compact.safetensors",

@@ -24,6 +24,8 @@ WHITE = 250 / 255  # a photo's values from here on are white
 MIDDLE = (0.2, 0.8)  # middle tones
 DARKENED = (0.8, 0.95)  # times as bright as before: over-exposed for sure, and not at all
 WHITE_KNEE = 0.6  # of the level of white, from where on it is taken up
+WELL = (0.35, 0.6)  # needs, of a photo whose whites are meant for sure, and of one of which that is not known
+CERTAIN = (0.25, 0.65)  # what the judge says of photos that need nothing, and all
 NEED_STEP = 0.05  # finer differences cannot be seen
 COLOURLESS = 3 / 255  # channels that are no further apart are grey
 
@@ -73,15 +75,15 @@ class ExposurePredictor(Predictor[DRHT]):
             batch = torch.from_numpy(photo).permute(2, 0, 1)[None].to(self.device)
             prediction = self.network(batch)
             corrected = prediction.corrected[0].permute(1, 2, 0).cpu().numpy()
+            need = 1.0 if prediction.need is None else decided(float(prediction.need[0]))
             if self.config.keep_blacks:
-                corrected = keep_whites(photo, keep_blacks(photo, corrected))
+                corrected = keep_whites(photo, keep_blacks(photo, corrected), need)
             encoded = (prediction.radiance[0].pow(1 / GAMMA)).permute(1, 2, 0).cpu().numpy()
-            need = 1.0 if prediction.need is None else float(prediction.need[0])
         return Estimate(
             photo,
             np.ascontiguousarray(corrected),
             np.ascontiguousarray(encoded),
-            round(need / NEED_STEP) * NEED_STEP,
+            need,
             is_grey(photo),
             borders,
         )
@@ -115,11 +117,17 @@ def keep_blacks(photo: NDArray[np.float32], corrected: NDArray[np.float32]) -> N
     return np.where(level < 1, 1 - (1 - corrected) * (1 - wanted) / np.maximum(1 - level, 1e-3), corrected)
 
 
-def keep_whites(photo: NDArray[np.float32], corrected: NDArray[np.float32]) -> NDArray[np.float32]:
+def decided(need: float) -> float:
+    """Sharpen what a judge says, in steps of a twentieth: it hedges, and near either end that is no doubt."""
+    sharper = min(max((need - CERTAIN[0]) / (CERTAIN[1] - CERTAIN[0]), 0.0), 1.0)
+    return round(sharper / NEED_STEP) * NEED_STEP
+
+
+def keep_whites(photo: NDArray[np.float32], corrected: NDArray[np.float32], need: float) -> NDArray[np.float32]:
     """Take a corrected picture's white point up again if what was white in the photo became grey.
 
-    The best guess for a clipped pixel is a light grey, too. In a photo whose middle tones are darkened, which was over-
-    exposed, that is right; in any other, white was meant. Both pictures are (h, w, 3), in 0..1.
+    The best guess for a clipped pixel is a light grey, too. In a photo that is badly exposed and whose middle tones are
+    darkened, that is right; in any other, white was meant. Both pictures are (h, w, 3), in 0..1.
     """
     white, before = photo.min(axis=-1) >= WHITE, photo.mean(axis=-1)
     middle = (before > MIDDLE[0]) & (before < MIDDLE[1])
@@ -127,7 +135,8 @@ def keep_whites(photo: NDArray[np.float32], corrected: NDArray[np.float32]) -> N
         return corrected
     after = corrected.mean(axis=-1)
     ratio = float(np.median(after[middle] / before[middle]))
-    trust = np.float32(np.clip((ratio - DARKENED[0]) / (DARKENED[1] - DARKENED[0]), 0, 1))
+    is_well = (WELL[1] - need) / (WELL[1] - WELL[0])
+    trust = np.float32(np.clip(max((ratio - DARKENED[0]) / (DARKENED[1] - DARKENED[0]), is_well), 0, 1))
     level = np.median(corrected[white], axis=0)  # (3,)
     knee = WHITE_KNEE * level.mean()
     share = ((after - knee) / max(level.mean() - knee, 1e-3)).clip(0, 1) ** 2

@@ -25,9 +25,9 @@ class JudgeRecipe:
     """All that this training depends on, besides its photos and the networks."""
 
     size: int = 256  # pixels a side
-    samples: int = 6_000  # photos
+    samples: int = 2_000  # photos
     batch: int = 8  # photos that are looked at together
-    epochs: int = 60
+    epochs: int = 100
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     # Pictures that need nothing are rare among the scenes of the networks, and what visitors bring is mostly such.
@@ -81,6 +81,6 @@ def _look(network: DRHT, triplets: Triplets, recipe: JudgeRecipe, workers: int) 
         photo = photos.flatten(0, 1).to(device).float() / 255
         inputs.append(network(photo).judged.cpu())
         wanted.append(needed(photo.cpu(), right.repeat_interleave(photos.shape[1], dim=0)))
-        if len(inputs) % 50 == 0:
+        if len(inputs) % 25 == 0:
             LOG.info(f"{len(inputs) * len(photo):>7} of {recipe.samples} photos looked at")
     return {"inputs": torch.cat(inputs), "wanted": torch.cat(wanted)}
