@@ -76,7 +76,7 @@ def test_the_api_is_one_documented_endpoint(client: Client) -> None:
     correct = api["named_endpoints"]["/correct"]
     assert [(one["parameter_name"], one["python_type"]["type"]) for one in correct["parameters"]] == [
         ("photo", "filepath"),
-        ("strength", "float"),
+        ("strength", "None | float"),
     ]
     assert [one["python_type"]["type"] for one in correct["returns"]] == ["filepath", "filepath"]
     assert correct["description"].startswith("Correct the exposure of a photo")

@@ -72,7 +72,7 @@ def test_a_sample_is_corrected_by_one_click(page: Page) -> None:
     page.get_by_role("button", name="Coffee, 4 stops too dark").click()
     wait_until_done(page)
     assert re.search(
-        r"Done in \d+\.\d s: 600 × 400 pixels\. Weights: the bundled copy, compact",
+        r"Done in \d+\.\d s: 600 × 400 pixels\. Brightened.*\. Weights: the bundled copy, compact",
         page.locator("#exposure-status").inner_text(),
     )
     before, after = pictures(page)
@@ -82,6 +82,7 @@ def test_a_sample_is_corrected_by_one_click(page: Page) -> None:
 
 def test_every_sample_has_a_picture_a_caption_and_a_licence(page: Page) -> None:
     samples = page.locator("#exposure-samples button")
+    samples.first.wait_for()
     assert 3 <= samples.count() <= 6
     for sample in samples.all():
         assert sample.locator("img").evaluate("image => image.naturalWidth") > 100
