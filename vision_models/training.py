@@ -1,4 +1,4 @@
-"""What the training commands share: learning rate, checkpoints, log, averaged weights.
+"""What the training commands share: photos, learning rate, checkpoints, log, averaged weights.
 
 A command keeps its state in a `TrainingRun` and tells a `Logbook` after each step; then the same call again resumes:
 
@@ -28,6 +28,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from vision_models.media.photos import PHOTO_SUFFIXES
 
 LOG = logging.getLogger(__name__)
 
@@ -139,6 +141,11 @@ class Logbook:
     def close(self) -> None:
         """Save the finished run."""
         self.run.save(self.checkpoint)
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """All files below a folder that are photos by their names, in order."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
 
 
 def loader(

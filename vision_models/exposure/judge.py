@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vision_models.exposure.config import LUMINANCE
+from vision_models.exposure.upsampling import luminance_of
 
 BINS = 24  # of luminance
 HIDDEN = 64
@@ -37,9 +37,8 @@ def judged(photo: Tensor, corrected: Tensor, *latents: Tensor) -> Tensor:
         corrected: the same.
         latents: the means of the networks' latent maps, each (B, latent).
     """
-    weights = photo.new_tensor(LUMINANCE)[None, :, None, None]
     corrected = corrected.clamp(0, 1)
-    before, after = ((picture * weights).sum(dim=1).flatten(1) for picture in (photo, corrected))
+    before, after = (luminance_of(picture).flatten(1) for picture in (photo, corrected))
     change, shades = after - before, _shares(before)
     bin_change = (shades * change[:, None]).mean(dim=2)
     brightest, darkest = photo.amax(dim=1), photo.amin(dim=1)

@@ -30,8 +30,8 @@ class Prediction(NamedTuple):
     encoded: Tensor  # (B, 3, H, W) alpha * H^gamma as network 1 said it, not clipped: the domain of its loss
     radiance: Tensor  # (B, 3, H, W) the same in the HDR domain: linear, > 0; 1.0 is white at a normal exposure
     corrected: Tensor  # (B, 3, H, W) sRGB-like, about 0..1, not clipped
-    judged: Tensor  # (B, ...) what the judge looks at
-    need: Tensor | None  # (B,) how much of the correction the photo needs, in 0..1
+    judged: Tensor | None = None  # (B, ...) what the judge looks at, in evaluation mode
+    need: Tensor | None = None  # (B,) how much of the correction the photo needs, in 0..1
 
 
 def encode_radiance(radiance: Tensor, config: DRHTConfig) -> Tensor:
@@ -171,6 +171,7 @@ class DRHT(nn.Module):
         radiance = decode_radiance(encoded, config)
         correction, other_latent = self.ldr_correction(log_radiance(radiance, config))
         corrected = encode_radiance(radiance, config) + correction.float()
-        inputs = judged(photo, corrected.detach(), latent.detach().float(), other_latent.detach().float())
-        need = self.judge(inputs).sigmoid() if self.judge is not None else None
-        return Prediction(encoded, radiance, corrected, inputs, need)
+        if self.judge is None or self.training:
+            return Prediction(encoded, radiance, corrected)
+        inputs = judged(photo, corrected, latent, other_latent)
+        return Prediction(encoded, radiance, corrected, inputs, self.judge(inputs).sigmoid())

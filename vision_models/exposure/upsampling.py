@@ -150,9 +150,9 @@ def noise_level(photo: Tensor) -> float:
 
 
 def luminance_of(photo: Tensor) -> Tensor:
-    """Of a picture (3, h, w), as (1, h, w)."""
+    """Of pictures (..., 3, h, w), as (..., 1, h, w)."""
     red, green, blue = LUMINANCE
-    return (red * photo[0] + green * photo[1] + blue * photo[2])[None]
+    return red * photo[..., :1, :, :] + green * photo[..., 1:2, :, :] + blue * photo[..., 2:, :, :]
 
 
 def _box(x: Tensor, radius: int) -> Tensor:

@@ -113,9 +113,9 @@ def read_photo(source: str | os.PathLike[str] | bytes | BinaryIO) -> NDArray[np.
     Reads JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC and AVIF. The camera's rotation is applied. Colours
     are converted to sRGB from the embedded profile (a broken one is ignored), or from what the file
     declares without one; HDR pictures (PQ, HLG) are tone-mapped. CMYK without a profile is converted
-    by the plain formula. 16-bit values are rounded to 8 bits. Transparent
-    parts become white. Of an animation, the first frame is read. The size is checked in the file's
-    header, before any pixel is decoded.
+    by the plain formula. 16-bit values are rounded to 8 bits. Transparent parts become white. Of an
+    animation, the first frame is read. The size is checked in the file's header, before any pixel is
+    decoded.
 
     Args:
         source: a path, the bytes of the file, or a binary file (read from its start, left open).

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from vision_models.exposure.evaluation.evaluate import psnr
 from vision_models.exposure.predictor import ExposurePredictor
 from vision_models.exposure.training.pictures import drawing, night_sky, on_white, page
-from vision_models.exposure.training.scenes import find_photos
 from vision_models.media.photos import read_photo
+from vision_models.training import find_photos
 
 Photo = NDArray[np.uint8]
 
@@ -45,13 +45,20 @@ def _findings(predictor: ExposurePredictor, photos: Path | None) -> Iterator[Fin
     from skimage import data
 
     everyday = [np.asarray(getattr(data, name)()) for name in EVERYDAY]
-    yield _unchanged(f"{len(everyday)} photos of scikit-image", everyday, predictor)
+
+    def corrected(pictures: list[Photo]) -> list[Photo]:
+        return [predictor.correct(picture).image for picture in pictures]
+
+    yield _unchanged(f"{len(everyday)} photos of scikit-image", everyday, corrected(everyday))
     if photos:
-        paths = find_photos(photos)
-        yield _unchanged(f"{len(paths)} photos of the folder", [read_photo(path) for path in paths], predictor)
-    for name, make in {"pages of text": page, "drawings": drawing, "night skies": night_sky}.items():
-        yield _unchanged(f"{len(SEEDS)} {name}", [make(SIZE, np.random.default_rng(seed)) for seed in SEEDS], predictor)
-    skies = [predictor.correct(night_sky(SIZE, np.random.default_rng(seed))).image for seed in SEEDS]
+        ordinary = [read_photo(path) for path in find_photos(photos)]
+        yield _unchanged(f"{len(ordinary)} photos of the folder", ordinary, corrected(ordinary))
+    for name, make in {"pages of text": page, "drawings": drawing}.items():
+        made = [make(SIZE, np.random.default_rng(seed)) for seed in SEEDS]
+        yield _unchanged(f"{len(SEEDS)} {name}", made, corrected(made))
+    nights = [night_sky(SIZE, np.random.default_rng(seed)) for seed in SEEDS]
+    skies = corrected(nights)
+    yield _unchanged(f"{len(SEEDS)} night skies", nights, skies)
     yield Finding("night skies", "median, brightest of all", "dark", f"{max(np.median(sky) for sky in skies):.0f}")
     yield from _whites(predictor, everyday)
     window = np.zeros((SIZE, SIZE, 3), np.uint8)
@@ -71,9 +78,8 @@ def _findings(predictor: ExposurePredictor, photos: Path | None) -> Iterator[Fin
         yield Finding(f"coffee in {name}", "lightness L apart from without", "<= 3", f"{apart:.1f}")
 
 
-def _unchanged(name: str, pictures: list[Photo], predictor: ExposurePredictor) -> Finding:
+def _unchanged(name: str, pictures: list[Photo], results: list[Photo]) -> Finding:
     """How far the default result is from the picture, on average."""
-    results = [predictor.correct(picture).image for picture in pictures]
     apart = [
         min(psnr(one / np.float32(255), result / np.float32(255)), 60.0)
         for one, result in zip(pictures, results, strict=True)

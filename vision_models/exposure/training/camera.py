@@ -24,9 +24,14 @@ KNEE, WHITEST = 0.6, 0.98  # of a fused bracket: from where on it is brightened,
 _LUMINANCE = np.array(LUMINANCE, np.float32)
 
 
+def luminance_of(picture: Floats) -> Floats:
+    """Of a picture HxWx3, linear or not, as HxW."""
+    return picture @ _LUMINANCE
+
+
 def normalise(radiance: Floats) -> Floats:
     """Scale linear radiance HxWx3 to a geometric-mean luminance of 0.18."""
-    luminance = np.maximum(radiance @ _LUMINANCE, 1e-6)
+    luminance = np.maximum(luminance_of(radiance), 1e-6)
     return radiance * np.float32(MIDDLE_GREY / np.exp(np.log(luminance).mean()))
 
 
@@ -86,7 +91,7 @@ def deepen(radiance: Floats, rng: np.random.Generator) -> Floats:
     """Stretch contrast and colours of a normalised view at random: small panoramas are softer than real scenes."""
     contrast = np.float32(np.exp(rng.uniform(0, np.log(2))))
     saturation = np.float32(rng.uniform(1.0, 1.5))
-    luminance = np.maximum(radiance @ _LUMINANCE, 1e-6)[..., None]
+    luminance = np.maximum(luminance_of(radiance), 1e-6)[..., None]
     colours = np.maximum(luminance + saturation * (radiance - luminance), 0) / luminance
     return colours * MIDDLE_GREY * (luminance / MIDDLE_GREY) ** contrast
 

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from vision_models.exposure.config import LUMINANCE
 from vision_models.exposure.training.camera import (
     PLAIN_CAMERA,
     Camera,
@@ -21,6 +20,8 @@ from vision_models.exposure.training.camera import (
     brighten_lights,
     deepen,
     fuse,
+    linearise,
+    luminance_of,
     random_camera,
     take_photo,
     to_uint8,
@@ -31,6 +32,7 @@ from vision_models.exposure.training.scenes import (
     Photo,
     Scene,
     load_panoramas,
+    random_square,
     random_view,
     read_stack,
     resize,
@@ -43,7 +45,6 @@ Triplet = tuple[Tensor, Tensor, Tensor]
 TRIES = 4
 LARGEST_MADE = 3  # times the size that is looked at: screens are larger than that
 MEANS = (0.15, 2.2)  # of a photo, as shares of what it should be: outside, nothing is left to see
-_LUMINANCE = np.array(LUMINANCE, np.float32)
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,7 @@ class Triplets(IterableDataset[Triplet]):
         if place < shares.made:
             make, larger = MADE[int(rng.integers(len(MADE)))], int(rng.integers(1, LARGEST_MADE + 1))
             picture = resize(make(larger * self.size, rng), self.size)
-            linear = (picture.astype(np.float32) / 255) ** np.float32(2.2)
-            return Scene(linear, picture.astype(np.float32) / 255, is_right=True)
+            return Scene(linearise(picture), picture.astype(np.float32) / 255, is_right=True)
         place -= shares.made
         if self.stacks and place < shares.stacks:
             return self._stacks[int(rng.integers(len(self.stacks)))].crop(self.size, rng)
@@ -160,10 +160,7 @@ class Triplets(IterableDataset[Triplet]):
         photo = cv2.imread(str(self.photos[int(rng.integers(len(self.photos)))]), cv2.IMREAD_COLOR_RGB)
         if photo is None or min(photo.shape[:2]) < 64:
             return None
-        side = int(min(photo.shape[:2]) * rng.uniform(0.6, 1.0))
-        top = rng.integers(photo.shape[0] - side + 1)
-        left = rng.integers(photo.shape[1] - side + 1)
-        square = resize(photo[top : top + side, left : left + side], self.size)
+        square = resize(photo[random_square(photo, rng)], self.size)
         return scene_of_photo(on_white(square, rng) if rng.random() < self.shares.on_white else square, rng)
 
 
@@ -174,4 +171,4 @@ def batches(groups: Sequence[Triplet]) -> Triplet:
 
 
 def _grey(picture: Floats) -> Floats:
-    return np.repeat((picture @ _LUMINANCE)[..., None], 3, axis=-1)
+    return np.repeat(luminance_of(picture)[..., None], 3, axis=-1)

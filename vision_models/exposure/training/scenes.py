@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_models.errors import DataError
-from vision_models.exposure.config import LUMINANCE
 from vision_models.exposure.training.camera import Floats, fuse_photos, linearise, normalise
-from vision_models.media.photos import PHOTO_SUFFIXES, read_photo
+from vision_models.media.photos import read_photo
 from vision_models.media.radiance import read_radiance
+from vision_models.training import find_photos
 
 Photo = NDArray[np.uint8]
 
@@ -32,7 +32,6 @@ STACK_SIDE = 320  # pixels of a frame's shorter side
 SHIFT_BITS = 4  # frames are up to 2**4 pixels apart
 BLIND = (2, 252)  # a frame of a mean outside shows nothing
 WHITE = 245  # from here on a ground is white on purpose
-_LUMINANCE = np.array(LUMINANCE, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +45,10 @@ class Scene:
 
     def crop(self, size: int, rng: np.random.Generator) -> Scene:
         """Cut out a random square, and shrink or enlarge it to size x size."""
-        height, width = self.radiance.shape[:2]
-        side = int(min(height, width) * rng.uniform(0.6, 1.0))
-        top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+        square = random_square(self.radiance, rng)
 
         def cut(picture: NDArray[Any]) -> NDArray[Any]:
-            return resize(picture[top : top + side, left : left + side], size)
+            return resize(picture[square], size)
 
         return Scene(
             cut(self.radiance),
@@ -64,6 +61,14 @@ class Scene:
         """Return what a mirror shows."""
         right = None if self.right is None else self.right[:, ::-1]
         return Scene(self.radiance[:, ::-1], right, tuple(photo[:, ::-1] for photo in self.photos), self.is_right)
+
+
+def random_square(picture: NDArray[Any], rng: np.random.Generator) -> tuple[slice, slice]:
+    """Rows and columns of a square within a picture, of 60 to 100 % of its shorter side."""
+    height, width = picture.shape[:2]
+    side = int(min(height, width) * rng.uniform(0.6, 1.0))
+    top, left = (int(rng.integers(free + 1)) for free in (height - side, width - side))
+    return slice(top, top + side), slice(left, left + side)
 
 
 def resize(picture: NDArray[Any], size: int) -> NDArray[Any]:
@@ -127,11 +132,6 @@ def random_view(panorama: Floats, size: int, rng: np.random.Generator) -> Scene:
     )
     balance = np.exp(rng.normal(0, 0.06, 3)).astype(np.float32)
     return Scene(normalise(view * balance))
-
-
-def find_photos(folder: Path) -> list[Path]:
-    """All JPEG, PNG and other picture files below a folder, by name."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
 
 
 def scene_of_photo(photo: Photo, rng: np.random.Generator) -> Scene | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,9 +16,18 @@ from vision_models.exposure.config import DRHTConfig
 from vision_models.exposure.network import DRHT
 from vision_models.exposure.training.data import Shares, Triplet, Triplets, batches
 from vision_models.exposure.training.losses import losses
-from vision_models.exposure.training.scenes import find_photos, find_stacks, split_scenes
+from vision_models.exposure.training.scenes import find_stacks, split_scenes
 from vision_models.exposure.training.train_judge import JudgeRecipe, train_judge
-from vision_models.training import CHECKPOINT, Logbook, Stateful, TrainingRun, follow, learning_rate, loader
+from vision_models.training import (
+    CHECKPOINT,
+    Logbook,
+    Stateful,
+    TrainingRun,
+    find_photos,
+    follow,
+    learning_rate,
+    loader,
+)
 from vision_models.weights.checkpoint import load_strictly, load_tensors, save_tensors, sha256_of
 
 
@@ -163,27 +173,22 @@ def train(
     run = Run(recipe, choose_device(device))
     if not run.resume(out / CHECKPOINT) and begin_with:
         run.begin_with(begin_with)
-    panoramas, _ = split_scenes(data)
-    photo_paths = find_photos(photos) if photos else []
-    brackets = find_stacks(stacks) if stacks else []
+    triplets = partial(
+        Triplets,
+        split_scenes(data)[0],
+        find_photos(photos) if photos else [],
+        find_stacks(stacks) if stacks else [],
+        exposures=recipe.exposures,
+    )
 
     logbook = Logbook(run, recipe.samples, out)
-    for batch in _batches(recipe, panoramas, photo_paths, brackets, run.seen, workers):
+    for batch in _batches(recipe, triplets, run.seen, workers):
         logbook.note(run.step(*(part.to(run.device) for part in batch)), size=batch[0].shape[-1])
     logbook.close()
     judge = recipe.judge
-    triplets = Triplets(
-        panoramas=panoramas,
-        photos=photo_paths,
-        stacks=brackets,
-        size=judge.size,
-        exposures=recipe.exposures,
-        seed=judge.seed,
-        start=0,
-        stop=judge.samples // recipe.exposures,
-        shares=judge.shares,
-    )
-    train_judge(run.average, triplets, out, judge, workers)
+    groups = judge.samples // recipe.exposures
+    photographed = triplets(size=judge.size, seed=judge.seed, start=0, stop=groups, shares=judge.shares)
+    train_judge(run.average, photographed, out, judge, workers)
     record = asdict(recipe) | {"begun_with": sha256_of(begin_with) if begin_with else None}
     record |= {"seconds": round(run.seconds), "device": run.device.type}
     (out / "recipe.json").write_text(json.dumps(record, indent=2) + "\n")
@@ -194,14 +199,7 @@ def train(
     return weights
 
 
-def _batches(
-    recipe: Recipe,
-    panoramas: Sequence[Path],
-    photos: Sequence[Path],
-    stacks: Sequence[Sequence[Path]],
-    seen: int,
-    workers: int,
-) -> Iterator[Triplet]:
+def _batches(recipe: Recipe, triplets: Callable[..., Triplets], seen: int, workers: int) -> Iterator[Triplet]:
     """The batches that are still to come after `seen` photos, stage by stage."""
     first = 0
     for number, stage in enumerate(recipe.stages):
@@ -210,18 +208,8 @@ def _batches(
         first += stage.samples
         if done == groups:
             continue
-        triplets = Triplets(
-            panoramas=panoramas,
-            photos=photos,
-            stacks=stacks,
-            size=stage.size,
-            exposures=recipe.exposures,
-            seed=recipe.seed + number,
-            start=done,
-            stop=groups,
-            shares=recipe.shares,
-        )
-        yield from loader(triplets, stage.batch // recipe.exposures, workers, batches)
+        stream = triplets(size=stage.size, seed=recipe.seed + number, start=done, stop=groups, shares=recipe.shares)
+        yield from loader(stream, stage.batch // recipe.exposures, workers, batches)
 
 
 def _freeze_norm(network: nn.Module) -> None:

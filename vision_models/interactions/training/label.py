@@ -11,8 +11,9 @@ import cv2
 
 from vision_models.errors import DataError
 from vision_models.interactions.training.teacher import Teacher
-from vision_models.media.photos import PHOTO_SUFFIXES, decode_bgr
+from vision_models.media.photos import decode_bgr
 from vision_models.media.videos import VIDEO_SUFFIXES, probe, read_frames
+from vision_models.training import find_photos
 
 LOG = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def label(folder: Path, teacher: Teacher, out: Path) -> Path:
     Raises:
         DataError: there are no photos.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+    paths = find_photos(folder)
     if not paths:
         raise DataError(f"There are no photos below {folder}. Name the folder that holds them.")
     found = {}
