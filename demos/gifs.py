@@ -195,7 +195,7 @@ def _wire(events: Events, visit: gr.State, inputs: _Inputs, result: _Result, out
 
     def rerank(event: Any) -> None:
         """Have the video scored for another history after `event`."""
-        redraw(event.success(events.rank, wishes, [result.scores, result.cards, result.weight], **at_once))
+        redraw(event.success(events.rank, wishes, [result.scores, result.cards, result.weight], **at_once, **latest))
 
     arranged = inputs.history.select(arrange, visit, [visit, inputs.history], **at_once, trigger_mode="multiple")
     known = [visit, inputs.history, inputs.upload, inputs.status]

@@ -168,7 +168,7 @@ def test_a_sample_that_is_not_there_is_explained_and_changes_nothing(
     sample.evaluate(f"button => {{ button.value = '{place}'; button.click(); }}")
     page.get_by_text("This sample is no longer there").wait_for()
     assert page.get_by_text("Your drawing appears here.").is_visible()
-    assert page.locator("#edges-status").inner_text() == ""
+    page.wait_for_function("document.querySelector('#edges-status').innerText === ''")
     sample.evaluate("button => { button.value = '0'; button.click(); }")
     drawn(page)
     assert len(looks) == asked + 1

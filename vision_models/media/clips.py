@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vision_models.errors import VideoError
-from vision_models.media.ffmpeg import Ffmpeg, frame_filters, patience_s, sampled, seek, source
+from vision_models.media.ffmpeg import Ffmpeg, frame_filters, opened, patience_s, sampled, seek
 from vision_models.media.videos import Video, probe
 
 MAX_GIF_PIXELS = 200_000_000  # of all its frames: they wait, 4 bytes a pixel, until the palette has seen the last
@@ -134,8 +134,8 @@ class _Clip:
             # stats_mode=diff gives up to 3 % smaller files, but loses the colours that come after a still moment.
             filters += ",split[a][b];[a]palettegen=stats_mode=full[palette]"
             filters += ";[b][palette]paletteuse=dither=bayer:bayer_scale=4:diff_mode=rectangle"
-        cut_from = source(self.video.path, self.video.demuxer, seek(self.video, self.start_s))
-        output = ["-map", "0:V:0", "-vf", filters, "-fps_mode", "passthrough", "-map_metadata", "-1"]
+        cut_from = opened(self.video, seek(self.video, self.start_s))
+        output = ["-map", self.video.stream.place, "-vf", filters, "-fps_mode", "passthrough", "-map_metadata", "-1"]
         output += ["-map_chapters", "-1", *options]
         cpu_s = patience_s(self.video, span_s) + 3e-6 * self.pixels
         with Ffmpeg([*cut_from, *output, f"file:{part.absolute()}"], cpu_s=cpu_s) as run:

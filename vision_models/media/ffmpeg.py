@@ -12,7 +12,7 @@ import re
 import subprocess
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, ParamSpec, Self, TypeVar, cast
@@ -35,8 +35,11 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 MAX_PIXELS = 8192 * 8192  # of one frame: 8K passes
 _HAVE_KEY_FRAME_TABLES = {"mov", "matroska"}  # of the others, seeking can end up behind the time asked for
-_HAVE_ALPHA = {"webp_anim", "apng"}  # so has GIF, but there ffmpeg itself puts white behind
 _HDR = {"smpte2084", "arib-std-b67"}  # PQ and HLG
+_WIDE = {"bt2020", "smpte431", "smpte432"}  # BT.2020 and the two P3
+_ALPHA = re.compile(rb", (yuva|gbrap|rgba|bgra|argb|abgr|ayuv|ya8|ya16|vuya)")
+_ALPHA_DECODERS = {b"vp8": "libvpx", b"vp9": "libvpx-vp9"}  # ffmpeg's own know of none
+_INTERLACED = re.compile(rb"(top|bottom) (coded )?first")
 
 DAMAGED = "This video is damaged or incomplete. Please save or download it again, then try once more."
 _UNKNOWN_KIND = "This kind of video cannot be read here. Please save it as MP4 (H.264) and try again."
@@ -55,8 +58,11 @@ SAY_NOTHING_S = 60  # how long ffmpeg may go on without giving a frame or a line
 _EARLY_S = 0.002  # clocks that count milliseconds show a frame up to half of one late
 
 # The first line that showinfo writes about each frame, and what the second says about its colours.
-_SHOWN = re.compile(rb"\] n: *\d+ pts: *(-?\d+) .*sar:(\d+)/(\d+) s:(\d+)x(\d+) ")
-_COLOURS = re.compile(rb" color_space:(\S+) color_primaries:\S+ color_trc:(\S+)")
+_SHOWN = re.compile(rb"\] n: *\d+ pts: *(-?\d+) .*sar:(\d+)/(\d+) s:(\d+)x(\d+) i:(\S)")
+_COLOURS = re.compile(rb" color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)")
+# What it says of the file.
+_STREAM = re.compile(rb" Stream #0:(\d+)\S*: Video: (\w+)")
+_START = re.compile(rb" Duration: \S+,.* start: (-?[\d.]+)")
 _CLOCK = re.compile(rb"config in time_base: (\d+)/(\d+)")
 
 
@@ -67,6 +73,27 @@ class Frame:
     time_s: float  # by the file's own clock
     width: int  # with square pixels
     height: int
+    interlaced: bool
+
+
+@dataclass(frozen=True)
+class Stream:
+    """How to read the pictures of a file: which of its streams, and what has to be done to them."""
+
+    number: int | None = None  # None is the first with pictures
+    is_default: bool = False
+    decoder: str | None = None  # None is ffmpeg's own choice
+    has_alpha: bool = False
+    interlaced: bool = False
+    joined: bool = False  # of recordings whose clocks do not go on from one to the next
+    matrix: str = "unknown"
+    primaries: str = "unknown"
+    transfer: str = "unknown"
+
+    @property
+    def place(self) -> str:
+        """How ffmpeg is told."""
+        return "0:V:0" if self.number is None else f"0:{self.number}"
 
 
 class Ffmpeg:
@@ -89,7 +116,10 @@ class Ffmpeg:
         self._errors: deque[bytes] = deque(maxlen=50)
         self._silent = False
         self.shown: queue.SimpleQueue[Frame] = queue.SimpleQueue()
-        self.matrix = self.transfer = "unknown"
+        self.streams: list[Stream] = []  # those with pictures
+        self.start_s = 0.0  # by the file's own clock
+        self.went_back = False  # whether the clock of a stream that is copied does
+        self.matrix = self.primaries = self.transfer = "unknown"
         self.gave_frames = False
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -151,37 +181,67 @@ class Ffmpeg:
 
     def _listen(self) -> None:
         clock = Fraction(1)
+        reads_input = True
         for line in self._speech:
             if not line.startswith(b"[Parsed_showinfo"):
                 if b"[error]" in line or b"[fatal]" in line:
                     self._errors.append(line)
+                self.went_back = self.went_back or b"on-monotonic DTS" in line
+                reads_input = reads_input and not line.startswith(b"[info] Output")
+                if reads_input:
+                    self._learn(line)
             elif found := _CLOCK.search(line):
                 clock = Fraction(int(found[1]), int(found[2]))
             elif found := _SHOWN.search(line):
-                pts, above, below, width, height = map(int, found.groups())
+                pts, above, below, width, height = map(int, found.groups()[:5])
                 aspect = Fraction(above, below) if above and below else Fraction(1)
-                self.shown.put(Frame(float(pts * clock), max(round(width * aspect), 1), height))
+                width = max(round(width * aspect), 1)
+                self.shown.put(Frame(float(pts * clock), width, height, found[6] in {b"T", b"B"}))
             elif found := _COLOURS.search(line):
-                self.matrix, self.transfer = found[1].decode(), found[2].decode()
+                self.matrix, self.primaries, self.transfer = (part.decode() for part in found.groups())
+
+    def _learn(self, line: bytes) -> None:
+        """Take in what ffmpeg says of the file before it begins."""
+        if found := _START.search(line):
+            self.start_s = float(found[1])
+        elif (found := _STREAM.search(line)) and b"(attached pic)" not in line:
+            stream = Stream(
+                int(found[1]),
+                is_default=b"(default)" in line,
+                has_alpha=bool(_ALPHA.search(line)),
+                interlaced=bool(_INTERLACED.search(line)),
+            )
+            self.streams.append(stream)
+            self._codec = found[2]
+        elif b" alpha_mode" in line.lower() and line.rstrip().endswith(b": 1") and self.streams:
+            self.streams[-1] = replace(self.streams[-1], has_alpha=True, decoder=_ALPHA_DECODERS.get(self._codec))
 
 
-def source(path: Path, demuxer: str, options: list[str] | None = None) -> list[str]:
-    """The input: one local file, one demuxer, times as the file has them."""
+def source(path: Path, demuxer: str, stream: Stream, options: list[str] | None = None) -> list[str]:
+    """The input: one local file, one demuxer, times as the file has them, unless they jump."""
     # Each of a decoder's threads holds frames of its own. Several of Theora's now and then give frames of before.
     threads = 1 if demuxer == "ogg" else min(4, os.cpu_count() or 1)
     limits = ["-threads", str(threads), "-max_pixels", str(MAX_PIXELS), "-protocol_whitelist", "file"]
-    return [*limits, "-copyts", "-reinit_filter", "0", *(options or []), "-f", demuxer, "-i", f"file:{path.absolute()}"]
+    clock = [] if stream.joined else ["-copyts"]  # without, ffmpeg mends jumps, and counts from the start of the file
+    decoder = ["-c:v", stream.decoder] if stream.decoder else []
+    limits += [*clock, "-reinit_filter", "0", *decoder]
+    return [*limits, *(options or []), "-f", demuxer, "-i", f"file:{path.absolute()}"]
 
 
-def raw(filters: str) -> list[str]:
+def opened(video: Video, options: list[str] | None = None) -> list[str]:
+    """The input, for a video that is known."""
+    return source(video.path, video.demuxer, video.stream, options)
+
+
+def raw(video: Video, filters: str) -> list[str]:
     """The output: raw pictures on stdout."""
-    return ["-map", "0:V:0", "-vf", filters, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
+    return ["-map", video.stream.place, "-vf", filters, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
 
 
 def seek(video: Video, start_s: float) -> list[str]:
     """Begin at a key frame before start_s; what is too early, sampled leaves out."""
     early_s = 0 if video.demuxer in _HAVE_KEY_FRAME_TABLES else video.key_gap_s + 1
-    if start_s <= early_s:
+    if start_s <= early_s or video.stream.joined:
         return []
     return ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{video.start_s + start_s - early_s:.6f}"]
 
@@ -190,7 +250,7 @@ def sampled(video: Video, start_s: float, fps: float, count: int) -> str:
     """Filters that give `count` frames, the i-th being the one on the screen at start_s + i / fps."""
     zero_s = video.start_s + start_s + _EARLY_S
     return (
-        f"settb=AVTB,setpts=PTS-({zero_s:.6f})/TB,fps={fps:.6f}:start_time=0:round=up"
+        f"{woven(video)}settb=AVTB,setpts=PTS-({zero_s:.6f})/TB,fps={fps:.6f}:start_time=0:round=up"
         f",tpad=stop_mode=clone:stop=-1,trim=end_frame={count}"
     )
 
@@ -198,20 +258,30 @@ def sampled(video: Video, start_s: float, fps: float, count: int) -> str:
 def frame_filters(video: Video, size: tuple[int, int], scaler: str, pixels: str = "rgb24") -> str:
     """Filters that make pictures of this size, in ffmpeg's format `pixels`, and for YUV after a colon its matrix."""
     pixels, _, matrix = pixels.partition(":")
+    stream = video.stream
     filters = [f"scale={size[0]}:{size[1]}:flags={scaler}"]
-    if video.matrix == "unknown" and video.height >= 720:
+    if stream.matrix == "unknown" and video.height >= 720:
         filters[0] += ":in_color_matrix=bt709"  # what browsers take large frames for; ffmpeg takes all for bt601
-    if video.demuxer in _HAVE_ALPHA:
+    if stream.has_alpha:
         filters.insert(0, "format=rgba,split[shape][white];[white]drawbox=c=white:t=fill:replace=1[paper]")
         filters[0] += ";[paper][shape]overlay=format=rgb"
-    if video.transfer in _HDR:
+    if stream.transfer in _HDR:
         filters.append(
             "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=mobius:desat=0,zscale=t=bt709,format=gbrp"
         )
+    elif stream.primaries in _WIDE:
+        known = "bt709" if stream.transfer in {"unknown", "reserved"} else stream.transfer
+        filters += [f"format=gbrp,setparams=color_primaries={stream.primaries}:color_trc={known}:colorspace=gbr"]
+        filters += ["zscale=t=linear,format=gbrpf32le,zscale=p=bt709,zscale=t=bt709,format=gbrp"]
     if matrix:
         filters.append(f"scale=out_color_matrix={matrix}:out_range=tv")
         filters.append("setparams=color_primaries=bt709:color_trc=bt709")
     return ",".join([*filters, "setsar=1", f"format={pixels}"])
+
+
+def woven(video: Video) -> str:
+    """A filter, with a comma behind it, that makes whole pictures of the two halves of interlaced ones."""
+    return "bwdif=mode=send_frame:deint=interlaced," if video.stream.interlaced else ""
 
 
 def patience_s(video: Video, span_s: float) -> float:

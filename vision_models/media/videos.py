@@ -1,8 +1,9 @@
 """Videos in, frames out: `probe` measures a video, `read_frames` and `read_key_frames` give its frames and their times.
 
-Times are seconds from the first frame, whatever the file's own clock says; frames are upright (the phone's rotation
-applied), with square pixels, in sRGB. What cannot be read is refused with a `VideoError` whose sentence can be shown to
-a visitor: it names no file, no folder and no library.
+Times are seconds from the first frame, whatever the file's own clock says; a player, and so the visitor, counts from
+`Video.lead_s` earlier. Frames are upright (the phone's rotation applied), with square pixels, in sRGB, on white where
+they are transparent. What cannot be read is refused with a `VideoError` whose sentence can be shown to a visitor: it
+names no file, no folder and no library.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ import math
 import os
 import re
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -24,13 +24,15 @@ from vision_models.media.ffmpeg import (
     SAY_NOTHING_S,
     TOO_LARGE,
     Ffmpeg,
+    Stream,
     frame_filters,
+    opened,
     patience_s,
     raw,
     sampled,
     seek,
-    source,
 )
+from vision_models.media.tracks import HAVE_NO_KEY_FRAMES, measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +41,13 @@ if TYPE_CHECKING:
 
 
 # Of the files that are taken from a folder of videos.
-VIDEO_SUFFIXES = frozenset({".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
+VIDEO_SUFFIXES = frozenset(
+    {".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
+    | {".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
+)
+ANIMATION_SUFFIXES = frozenset({".apng", ".avif", ".gif", ".png", ".webp"})  # of photos, too, but some can move
 MAX_HOURS = 12
+_HAVE_TIME_LINE = {"mov", "matroska"}
 
 # What a file is, by its first bytes; the name's ending proves nothing. ffmpeg is told the answer, so that it
 # never guesses: playlists, whose entries could be files of this machine, are not among them.
@@ -49,8 +56,6 @@ _SIGNATURES = {
     rb"\x1aE\xdf\xa3": "matroska",
     rb"GIF8[79]a": "gif",
     rb"RIFF....AVI ": "avi",
-    rb"RIFF....WEBPVP8X.{14,4000}ANIM": "webp_anim",
-    rb"\x89PNG\r\n\x1a\n.{4,4000}acTL": "apng",
     rb"FLV\x01": "flv",
     rb"OggS": "ogg",
     rb"0&\xb2u\x8ef\xcf\x11": "asf",  # WMV
@@ -73,10 +78,10 @@ class Video:
     fps: float  # average
     key_frames: int  # frames that can be decoded without any other; at least 1
     key_gap_s: float  # the longest time without one
+    lead_s: float  # what a player shows at the first frame: above 0 where, say, the sound begins earlier
     start_s: float = field(repr=False)  # the time of the first frame by the file's own clock
-    demuxer: str = field(repr=False)  # ffmpeg's names of the container and of the colours
-    matrix: str = field(repr=False)
-    transfer: str = field(repr=False)
+    demuxer: str = field(repr=False)  # ffmpeg's name of the container
+    stream: Stream = field(repr=False)
 
 
 def probe(path: str | os.PathLike[str]) -> Video:
@@ -95,36 +100,12 @@ def probe(path: str | os.PathLike[str]) -> Video:
     """
     path = Path(path)
     demuxer = _recognise(path)
-    # One line per packet on stdout; what showinfo tells about the first frame on stderr.
-    outputs = ["-map", "0:V:0", "-c", "copy", "-f", "framecrc", "-"]
-    outputs += ["-map", "0:V:0", "-vf", "showinfo=checksum=0", "-frames:v", "1", "-f", "null", "-"]
-    clock, count, key_frames = Fraction(0), 0, 0
-    first, last, end, last_key, key_gap = math.inf, -math.inf, -math.inf, math.inf, 0.0
-    with Ffmpeg([*source(path, demuxer), *outputs], cpu_s=120) as run:
-        for line in run.lines():
-            if line.startswith(b"#tb"):
-                clock = Fraction(line.split()[-1].decode())
-            if line.startswith(b"#"):
-                continue
-            packet, _, flags = line.partition(b", F=")  # 1 is a key frame, and is left out if there is no other flag
-            decoded_at, shown_at, length = map(int, packet.split(b",")[1:4])
-            shown_at = max(decoded_at, shown_at)  # what is not known is a large negative number
-            first, last, end = min(first, shown_at), max(last, shown_at), max(end, shown_at + length)
-            count += 1
-            if not flags or int(flags.split(b",")[0], 16) & 1:
-                key_frames += 1
-                key_gap = max(key_gap, shown_at - last_key)
-                last_key = shown_at
-        run.finish()
-    if run.shown.empty() or not count:
-        raise VideoError(DAMAGED)
-    frame = run.shown.get()
+    track, stream, frame, file_start_s = measure(path, demuxer)
     if frame.width * frame.height > MAX_PIXELS:  # few pixels, but each as wide as many
         raise VideoError(TOO_LARGE)
-
-    if end == last:  # how long the last frame stays is not known
-        end += (last - first) / max(count - 1, 1)
-    duration_s = float(end * clock) - frame.time_s
+    # Browsers count from zero where the file has a time line of its own, else from its first sound or frame.
+    players_zero_s = 0.0 if demuxer in _HAVE_TIME_LINE or stream.joined else file_start_s
+    duration_s = float(track.end * track.clock) - frame.time_s
     if duration_s <= 0:
         duration_s = 0.1  # a single frame; browsers give such GIFs as much
     if duration_s > MAX_HOURS * 3600:
@@ -134,13 +115,13 @@ def probe(path: str | os.PathLike[str]) -> Video:
         duration_s=duration_s,
         width=frame.width,
         height=frame.height,
-        fps=count / duration_s,
-        key_frames=max(key_frames, 1),
-        key_gap_s=float(max(key_gap, end - last_key) * clock) if key_frames else duration_s,
+        fps=track.count / duration_s,
+        key_frames=max(track.key_frames, 1),
+        key_gap_s=float(track.key_gap * track.clock),
+        lead_s=max(frame.time_s - players_zero_s, 0.0),
         start_s=frame.time_s,
         demuxer=demuxer,
-        matrix=run.matrix,
-        transfer=run.transfer,
+        stream=stream,
     )
 
 
@@ -179,9 +160,9 @@ def read_frames(
     count = math.ceil(span_s * fps - 1e-6)
     if count <= 0:
         return
-    opened = source(video.path, video.demuxer, [*([] if exact else ["-skip_frame", "noref"]), *seek(video, start_s)])
+    cut_from = opened(video, [*([] if exact else ["-skip_frame", "noref"]), *seek(video, start_s)])
     filters = f"{sampled(video, start_s, fps, count)},{frame_filters(video, size, 'area')}"
-    with Ffmpeg([*opened, *raw(filters)], cpu_s=patience_s(video, span_s)) as run:
+    with Ffmpeg([*cut_from, *raw(video, filters)], cpu_s=patience_s(video, span_s)) as run:
         for index, frame in enumerate(run.frames(size)):
             yield start_s + index / fps, frame
         run.finish()
@@ -209,12 +190,14 @@ def read_key_frames(
     """
     video = video if isinstance(video, Video) else probe(video)
     size = size or (video.width, video.height)
+    if video.demuxer in HAVE_NO_KEY_FRAMES:
+        yield next(read_frames(video, fps=1, size=size))
+        return
     # Keeping the others from the decoder: VP9's does not obey -skip_frame, and -discard spoils the times.
     only_keys = ["-bsf:v", "noise=drop=not(key)"]
     filters = f"{frame_filters(video, size, 'area')},showinfo=checksum=0"
-    with Ffmpeg(
-        [*source(video.path, video.demuxer, only_keys), *raw(filters)], cpu_s=patience_s(video, video.duration_s)
-    ) as run:
+    cpu_s = patience_s(video, video.duration_s)
+    with Ffmpeg([*opened(video, only_keys), *raw(video, filters)], cpu_s=cpu_s) as run:
         for frame in run.frames(size):
             yield max(run.shown.get(timeout=SAY_NOTHING_S).time_s - video.start_s, 0.0), frame
         run.finish()
@@ -231,11 +214,27 @@ def _recognise(path: Path) -> str:
             raise VideoError("This video cannot be found. Please choose it again.")
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
+            if _is_animated_png(file):
+                return "apng"
     except OSError as error:
         raise VideoError("This video cannot be opened. Please choose it again, or another one.") from error
     if not head:
         raise VideoError("This file is empty. Please choose the video again.")
+    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20] & 2:
+        return "webp_anim"
     for signature, demuxer in _SIGNATURES.items():
         if re.match(signature, head, re.DOTALL):
             return demuxer
     raise VideoError(_NOT_A_VIDEO)
+
+
+def _is_animated_png(file: BinaryIO) -> bool:
+    """Look for the chunk that says so; it comes before the first picture, but colour profiles may come before it."""
+    file.seek(0)
+    if file.read(8) != b"\x89PNG\r\n\x1a\n":
+        return False
+    while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":  # length and name of a chunk
+        if head[4:] == b"acTL":
+            return True
+        file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
+    return False
