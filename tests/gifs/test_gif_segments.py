@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vision_models.gifs.segments import grid, loop_point, shots, sub_window, suppress
+from vision_models.gifs.segments import grid, loop_point, shots, sub_window, takes
 
 Times = NDArray[np.float64]
 
@@ -99,30 +99,19 @@ def test_shots_of_any_video_cover_it() -> None:
         assert np.diff(spans, axis=1).max() <= 3 + 1e-5
 
 
-def test_nothing_is_chosen_of_nothing() -> None:
-    assert suppress(np.empty((0, 2)), np.empty(0), 5) == []
-    assert suppress([(0, 1)], [1.0], 0) == []
+def test_no_take_runs_over_a_cut_a_fade_or_a_blank_frame() -> None:
+    rng = np.random.default_rng(0)
+    first, second = (rng.uniform(0, 255, 144) for _ in range(2))
+    fade = [first * share for share in np.linspace(1, 0, 41)]
+    frames = np.stack([*[first] * 20, *[second] * 20, *[first] * 20, *fade, *[np.zeros(144)] * 20, *[second] * 20])
+    times = np.arange(len(frames)) / 4
+    found = takes(times, frames, len(frames) / 4)
+    np.testing.assert_allclose(found, [(0, 4.65), (5, 9.65), (10, 20.9), (30.25, 35.25)], atol=1e-6)
 
 
-def test_chosen_clips_do_not_overlap_and_the_best_come_first() -> None:
-    spans = [(0, 5), (4, 9), (9, 14), (13, 18), (20, 25)]
-    assert suppress(spans, [1, 5, 2, 4, 3], 5) == [1, 3, 4]
-    assert suppress(spans, [1, 5, 2, 4, 3], 2) == [1, 3]
-
-
-def test_clips_may_touch_unless_a_gap_is_asked_for() -> None:
-    spans = [(0, 0.3), (3 * 0.1, 0.6), (0.9, 1.2)]
-    assert suppress(spans, [3, 2, 1], 3) == [0, 1, 2]
-    assert suppress(spans, [3, 2, 1], 3, min_gap_s=0.5) == [0, 2]
-
-
-def test_of_equal_clips_the_first_is_chosen() -> None:
-    assert suppress([(0, 5), (5, 10), (10, 15)], [1, 1, 1], 2) == [0, 1]
-
-
-def test_a_clip_inside_another_is_suppressed() -> None:
-    assert suppress([(0, 10), (4, 5)], [1, 2], 2) == [1]
-    assert suppress([(0, 10), (4, 5)], [2, 1], 2) == [0]
+@pytest.mark.parametrize("frames", [np.empty((0, 144)), np.zeros((40, 144)), np.full((1, 144), 9.0)])
+def test_a_video_in_which_nothing_is_to_be_seen_is_one_take(frames: NDArray[np.float64]) -> None:
+    assert takes(np.arange(len(frames)) / 4, frames, 10).tolist() == [[0, 10]]
 
 
 def test_the_window_is_where_it_moves_most() -> None:

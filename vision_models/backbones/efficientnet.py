@@ -51,7 +51,7 @@ def _stages(width: float, depth: float) -> list[_Stage]:
     return scaled
 
 
-class _Convolution(nn.Conv2d):
+class PaddedConvolution(nn.Conv2d):
     """A convolution that pads as TensorFlow does: at stride 2, one pixel less before than after (even sizes only)."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
@@ -71,9 +71,9 @@ class _Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         wide = inputs * expansion
-        self.expand = _Convolution(inputs, wide, 1) if expansion > 1 else None
-        self.depthwise = _Convolution(wide, wide, kernel, stride, groups=wide)
-        self.project = _Convolution(wide, outputs, 1)
+        self.expand = PaddedConvolution(inputs, wide, 1) if expansion > 1 else None
+        self.depthwise = PaddedConvolution(wide, wide, kernel, stride, groups=wide)
+        self.project = PaddedConvolution(wide, outputs, 1)
         self.is_residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = _Convolution(3, _STEM, 3, stride=2)
+        self.stem = PaddedConvolution(3, _STEM, 3, stride=2)
         blocks = []
         channels = _STEM
         for stage in _stages(self.width, self.depth):
@@ -102,7 +102,7 @@ class EfficientNetLite(nn.Module):
                 blocks.append(_Block(channels, stage.channels, stage.kernel, stride, stage.expansion))
                 channels = stage.channels
         self.blocks = nn.ModuleList(blocks)
-        self.head = _Convolution(channels, FEATURES, 1)
+        self.head = PaddedConvolution(channels, FEATURES, 1)
 
     @torch.no_grad()
     def expect(self, mean: Sequence[float], std: Sequence[float]) -> None:

@@ -21,6 +21,7 @@ from torch import nn
 from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.motion import MOTION_SIZE, MotionMeter, summarise
 from vision_models.gifs.network import FrameEncoder
+from vision_models.gifs.segments import CUT_LEVELS
 
 SIGNATURE = (16, 9)  # pixels, width and height, of the thumbnails that tell cuts and loop points
 LOOKS = 3  # at a video that is shorter than that many strides, so that a short GIF is seen as often as a segment
@@ -147,13 +148,16 @@ def sample(
     meter = MotionMeter()
     kept = _Kept(encoder)
     recent: list[NDArray[np.uint8]] = []
-    looks, time = 0, None
+    looks, time, was_cut = 0, None, False
     for time, frame in frames:
         recent = [*recent, frame][-encoder.window :]
         kept.see(time, frame, meter(frame) if moving else None)
-        if not moving or (time >= (looks + 0.5) * stride and len(recent) == encoder.window):
+        is_cut = kept.has_jumped()
+        is_due = time >= (looks + 0.5) * stride or (was_cut and not is_cut)  # every new shot is looked at
+        was_cut = is_cut
+        if not moving or (is_due and len(recent) == encoder.window):
             kept.look(time, recent)
-            looks = max(looks + 1, int(time / stride + 0.5))
+            looks = max(looks, int(time / stride + 0.5))
         if len(kept.windows) == CHUNK_LOOKS:
             yield kept.until(time)
             kept = _Kept(encoder)
@@ -237,6 +241,12 @@ class _Kept:
         self.signatures.append(cv2.resize(grey, SIGNATURE, interpolation=cv2.INTER_AREA).ravel())
         if motion is not None:
             self.motion.append(motion)
+
+    def has_jumped(self) -> bool:
+        """Tell whether the last frame is quite another than the one before."""
+        if len(self.signatures) < 2:
+            return False
+        return float(cv2.absdiff(self.signatures[-1], self.signatures[-2]).mean()) >= CUT_LEVELS
 
     def look(self, time: float, window: Sequence[NDArray[np.uint8]]) -> None:
         self.windows.append(np.stack(window))

@@ -15,7 +15,7 @@ from vision_models.errors import VideoError
 from vision_models.gifs.config import SEGMENT_S, WEIGHTS, PHDConfig
 from vision_models.gifs.features import CompactEncoder, Samples, SegmentEncoder, describe, sample, segment_vector
 from vision_models.gifs.network import PHDGIFs
-from vision_models.gifs.result import Highlights, Segment, VideoIndex, VideoIndexPart, blend, check_weight
+from vision_models.gifs.result import Highlights, Piece, Segment, VideoIndex, VideoIndexPart, blend, check_weight
 from vision_models.gifs.scorers import Comparison, Vectors
 from vision_models.media.videos import Video, probe, read_frames, read_key_frames
 from vision_models.predictor import Predictor
@@ -175,6 +175,23 @@ class HighlightPredictor(Predictor[PHDGIFs]):
         """Rank an indexed video for a history of vectors that `remember` made; takes milliseconds."""
         check_weight(weight)
         spans = index.spans(by_shots=by_shots)
+        pieces, owners = index.pieces(spans)
+        segments = [Segment(**one) for one in self._scores(index, spans, history, disliked, weight)]
+        ranked = [
+            Piece(**one, segment=int(owner))
+            for one, owner in zip(self._scores(index, pieces, history, disliked, weight), owners, strict=True)
+        ]
+        return Highlights(index, tuple(segments), weight, tuple(ranked))
+
+    def _scores(
+        self,
+        index: VideoIndex,
+        spans: NDArray[np.float64],
+        history: Sequence[NDArray[np.float32]],
+        disliked: Sequence[NDArray[np.float32]],
+        weight: float,
+    ) -> Iterator[dict[str, Any]]:
+        """Say of each stretch of time (S, 2) what a `Segment` holds."""
         segments = self.vectors(index, spans)
         liked = np.stack(history) if len(history) else np.empty((0, segments.shape[1]), np.float32)
         unwanted = np.stack(disliked) if len(disliked) else None
@@ -182,19 +199,13 @@ class HighlightPredictor(Predictor[PHDGIFs]):
         generic = comparison.generic(segments, liked)
         personal = comparison.fusion(segments, liked, unwanted)
         similarities = segments @ liked.T
-        return Highlights(
-            index,
-            tuple(
-                Segment(
-                    float(start),
-                    float(end),
-                    float(generic[n]),
-                    float(personal[n]),
-                    blend(float(generic[n]), float(personal[n]), weight),
-                    int(similarities[n].argmax()) if len(history) else None,
-                    float(similarities[n].max()) if len(history) else None,
-                )
-                for n, (start, end) in enumerate(spans)
-            ),
-            weight,
-        )
+        for n, (start, end) in enumerate(spans):
+            yield {
+                "start_s": float(start),
+                "end_s": float(end),
+                "generic": float(generic[n]),
+                "personal": float(personal[n]),
+                "score": blend(float(generic[n]), float(personal[n]), weight),
+                "nearest": int(similarities[n].argmax()) if len(history) else None,
+                "similarity": float(similarities[n].max()) if len(history) else None,
+            }

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vision_models.gifs.config import SEGMENT_S
-from vision_models.gifs.motion import SPEED
-from vision_models.gifs.segments import grid, loop_point, shots, sub_window, suppress
+from vision_models.gifs.motion import BRIGHTNESS_CHANGE, SPEED
+from vision_models.gifs.segments import TOUCHING_S, grid, loop_point, shots, sub_window, takes
 from vision_models.media.videos import Video
 
 LOOP_SLACK_S = 0.75  # a GIF may end so much earlier or later to loop well
+STILL = 0.0008  # change of brightness, of 1, from frame to frame: less is a slide or a frozen picture
+SHORTEST_S = 0.5  # a moment that is shorter is the last to be chosen
+ALIKE = 0.97  # cosine of what two moments show: more is a replay, or the same once more
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,13 @@ class Segment:
     score: float  # between the two, by weight
     nearest: int | None  # the history GIF that it is most like
     similarity: float | None  # cosine with that one, -1..1
+
+
+@dataclass(frozen=True)
+class Piece(Segment):
+    """What of a segment lies in one take, ranked by itself."""
+
+    segment: int  # index of the segment it is from
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,28 @@ class VideoIndex:
     motion: NDArray[np.float32]  # (F, 18), or no rows when only key frames were decoded
     signatures: NDArray[np.uint8]  # (F, 144) grey thumbnails of 16 x 9 pixels
 
+    @cached_property
+    def takes(self) -> NDArray[np.float64]:
+        """Where a GIF can lie, without running over a cut, a fade or a blank frame: (T, 2) seconds."""
+        return takes(self.times, self.signatures, self.video.duration_s)
+
+    def pieces(self, spans: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Cut segments (S, 2) where a take ends: (P, 2), and the segment that each is from, (P,).
+
+        None is shorter than half a second, unless nothing else is left of its segment. A segment in which there is
+        nothing to be seen is a piece as it is.
+        """
+        found: list[tuple[float, float]] = []
+        owners = []
+        for number, (start, end) in enumerate(spans):
+            first, last = np.searchsorted(self.takes[:, 1], start, "right"), np.searchsorted(self.takes[:, 0], end)
+            inside = [(max(start, low), min(end, high)) for low, high in self.takes[first:last]]
+            long = [(low, high) for low, high in inside if high - low >= SHORTEST_S]
+            own = long or [max(inside, key=lambda one: one[1] - one[0], default=(start, end))]
+            found += own
+            owners += [number] * len(own)
+        return np.array(found), np.array(owners)
+
     def spans(self, *, by_shots: bool = False) -> NDArray[np.float64]:
         """Cut into segments (S, 2), start and end in seconds: of 5 seconds as in the paper, or by shots."""
         if by_shots and len(self.motion):
@@ -76,6 +109,7 @@ class Highlights:
     index: VideoIndex = field(repr=False)
     segments: tuple[Segment, ...]  # in time order; they cover the video without gaps
     weight: float  # of the personal score: 0 gives everyone the same, 1 is PHD-GIFs
+    pieces: tuple[Piece, ...] = field(default=(), repr=False)  # clips are cut out of these; of segments without any
 
     def reweight(self, weight: float) -> Highlights:
         """Blend the generic and the personal scores anew. Neither decodes nor asks a network.
@@ -84,40 +118,100 @@ class Highlights:
             ValueError: for a weight outside 0..1.
         """
         check_weight(weight)
-        blended = tuple(replace(s, score=blend(s.generic, s.personal, weight)) for s in self.segments)
-        return Highlights(self.index, blended, weight)
+        segments = tuple(replace(s, score=blend(s.generic, s.personal, weight)) for s in self.segments)
+        pieces = tuple(replace(p, score=blend(p.generic, p.personal, weight)) for p in self.pieces)
+        return Highlights(self.index, segments, weight, pieces)
 
     def best(self, k: int = 5, length_s: float | None = None) -> tuple[Clip, ...]:
-        """Choose up to `k` clips, best first, that do not overlap.
+        """Choose up to `k` clips, best first, that do not overlap and are moments of their own.
+
+        No clip runs over a cut or a fade. What
+        comes right after another one in the same shot, or shows the same once more, comes after all others, and what
+        is still, blank or too short comes last.
 
         Args:
             k: How many at most.
-            length_s: How long each, in seconds; the best part of a longer segment, or more than a shorter one. None
-                keeps the segments whole. The end may move by up to 0.75 s to where the GIF loops best.
+            length_s: How long each, in seconds; the best part of a longer segment, or more than a shorter one, but no
+                longer than its shot. None keeps the segments as they are, up to the next cut. The end may move by up
+                to 0.75 s to where the GIF loops best.
 
         Raises:
             ValueError: for a length that is not above 0.
         """
         if length_s is not None and not length_s > 0:
             raise ValueError(f"length_s must be above 0, not {length_s}")
-        spans = [self._window(segment, length_s) for segment in self.segments]
-        chosen = suppress(np.array(spans), np.array([s.score for s in self.segments]), k)
+        chosen: list[_Moment] = []
+        pieces = self.pieces or [Piece(**vars(one), segment=number) for number, one in enumerate(self.segments)]
+        left = sorted((self._moment(piece, length_s) for piece in pieces), key=_rank)
+        for is_new in (_is_another, _is_apart):
+            for moment in list(left):
+                too_early = moment.is_dull and is_new is _is_another
+                if len(chosen) < k and not too_early and all(is_new(moment, other) for other in chosen):
+                    chosen.append(moment)
+                    left.remove(moment)
         return tuple(
-            Clip(*spans[n], self.segments[n].score, n, self.segments[n].nearest, self.segments[n].similarity)
-            for n in chosen
+            Clip(one.start_s, one.end_s, piece.score, piece.segment, piece.nearest, piece.similarity)
+            for one in sorted(chosen, key=_rank)
+            for piece in [one.piece]
         )
 
-    def _window(self, segment: Segment, length_s: float | None) -> tuple[float, float]:
-        if length_s is None:
-            return segment.start_s, segment.end_s
+    def _moment(self, piece: Piece, length_s: float | None) -> _Moment:
+        """Find where a piece's clip lies, and what tells it from others."""
+        index, start, end = self.index, piece.start_s, piece.end_s
+        overlaps = np.minimum(index.takes[:, 1], end) - np.maximum(index.takes[:, 0], start)
+        take = int(overlaps.argmax())
+        blank = bool(overlaps[take] <= 0)
+        low, high = (0.0, index.video.duration_s) if blank else map(float, index.takes[take])
+        if length_s is not None:
+            start, end = self._window(start, end, min(length_s, high - low), low, high)
+        inside = slice(*np.searchsorted(index.times, [start, end]))
+        moves = index.motion[inside, BRIGHTNESS_CHANGE] if len(index.motion) else np.ones(1)
+        still = len(moves) > 1 and float(np.median(moves)) < STILL
+        first, last = np.searchsorted(index.look_times, [start, end])
+        nearest = int(np.abs(index.look_times - (start + end) / 2).argmin())
+        look = index.looks[first:last].mean(axis=0) if last > first else index.looks[nearest]
+        short = end - start < min(SHORTEST_S, index.video.duration_s)
+        return _Moment(start, end, piece, -1 if blank else take, look, blank or still or short)
+
+    def _window(self, start: float, end: float, length_s: float, low: float, high: float) -> tuple[float, float]:
+        """Find the best window of this length near a stretch, inside the bounds of its take."""
         index = self.index
-        moving = len(index.motion) > 0
-        energy = index.motion[:, SPEED] if moving else np.zeros(len(index.times))
-        start, end = sub_window(index.times, energy, segment.start_s, segment.end_s, length_s, index.video.duration_s)
+        inside = slice(*np.searchsorted(index.times, [low, high]))
+        times, moving = index.times[inside] - low, len(index.motion) > 0
+        energy = index.motion[inside, SPEED] if moving else np.zeros(len(times))
+        start, end = sub_window(times, energy, start - low, end - low, length_s, high - low)
         if moving:
             slack = min(LOOP_SLACK_S, 0.2 * (end - start))
-            end = min(loop_point(index.times, index.signatures, start, end, slack), index.video.duration_s)
-        return start, end
+            end = min(loop_point(times, index.signatures[inside], start, end, slack), high - low)
+        return low + start, low + end
+
+
+@dataclass(frozen=True, eq=False)
+class _Moment:
+    """A clip that could be cut."""
+
+    start_s: float
+    end_s: float
+    piece: Piece
+    take: int  # -1 for none
+    look: NDArray[np.float32]  # (E,)
+    is_dull: bool
+
+
+def _rank(one: _Moment) -> tuple[bool, float]:
+    return one.is_dull, -one.piece.score
+
+
+def _is_apart(one: _Moment, other: _Moment) -> bool:
+    return one.start_s >= other.end_s - TOUCHING_S or other.start_s >= one.end_s - TOUCHING_S
+
+
+def _is_another(one: _Moment, other: _Moment) -> bool:
+    """Tell a moment of its own from a part of the same shot, and from a replay."""
+    gap_s = max(one.start_s - other.end_s, other.start_s - one.end_s)
+    norms = float(np.linalg.norm(one.look)) * float(np.linalg.norm(other.look))
+    is_like = float(one.look @ other.look) >= ALIKE * norms
+    return gap_s >= (SEGMENT_S if one.take == other.take else -TOUCHING_S) and not is_like
 
 
 def blend(generic: float, personal: float, weight: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Times = NDArray[np.float64]
 
@@ -16,6 +16,9 @@ CUT_LEVELS = 12.0  # mean change of a thumbnail's pixels, of 255, below which no
 CUT_RATIO = 3.0  # so many times what is usual around it: pans and fast sports are no cuts
 CUT_NEIGHBOURS = 8  # steps on each side that say what is usual
 SHORTEST_SHOT_S = 1.0
+BLANK_LEVELS = 5.0  # standard deviation of a thumbnail's pixels below which there is nothing to be seen in it
+FADED = 0.5  # a frame with less than this share of its take's usual contrast is part of a fade
+LATE_S = 0.1  # a sample may be older than its time says by so much (see `read_frames`)
 TOUCHING_S = 1e-6  # spans that overlap by less only touch: 3 * 0.1 is not quite 0.3
 
 
@@ -67,29 +70,36 @@ def shots(times: Times, signatures: NDArray[np.number], duration_s: float, max_s
     return _spans(np.append(np.concatenate(parts), duration_s))
 
 
-def suppress(spans: ArrayLike, scores: ArrayLike, k: int, min_gap_s: float = 0.0) -> list[int]:
-    """Choose the best spans that do not overlap: greedy non-maximum suppression in time.
+def takes(times: Times, signatures: NDArray[np.number], duration_s: float) -> Times:
+    """Find the stretches without a cut, a fade or a blank frame: where a GIF can lie.
 
     Args:
-        spans: (K, 2) start and end.
-        scores: (K,), higher is better; of equal ones the first is taken.
-        k: How many at most.
-        min_gap_s: Between two that are chosen.
+        times: (F,) of the frames, ascending.
+        signatures: (F, d) thumbnails of them, in levels of 0..255.
+        duration_s: Of the video.
 
     Returns:
-        Indices into `spans`, best first; fewer than `k` where there is no room.
+        (T, 2) start and end. A stretch begins with the first frame that surely belongs to it and ends before the last,
+        so up to two frames of every cut are in none. A video of blank frames alone is one
+        stretch, as is one without any.
     """
-    chosen: list[int] = []
-    bounds = np.asarray(spans, np.float64).reshape(-1, 2)
-    for number in np.argsort(-np.asarray(scores, np.float64), kind="stable"):
-        if len(chosen) >= k:
-            break
-        start, end = bounds[number]
-        taken = bounds[chosen]
-        apart = np.maximum(taken[:, 0] - end, start - taken[:, 1])
-        if (apart >= min_gap_s - TOUCHING_S).all():
-            chosen.append(int(number))
-    return chosen
+    if not len(times):
+        return np.array([[0.0, duration_s]])
+    looks = np.asarray(signatures, np.float32)
+    contrast = looks.std(axis=1)
+    blank = contrast < BLANK_LEVELS
+    breaks = {number + 1 for number in _cut_steps(looks)}
+    found = []
+    for run in np.split(np.arange(len(times)), sorted(breaks | _edges(blank))):
+        if blank[run[0]]:
+            continue
+        clear = run[contrast[run] >= FADED * np.median(contrast[run])]
+        first, last = int(clear[0]), int(clear[-1])
+        start = 0.0 if first == 0 else float(times[first])
+        end = float(duration_s) if last == len(times) - 1 else float(times[last]) - LATE_S
+        if end > start:
+            found.append((start, end))
+    return np.array(found or [(0.0, float(duration_s))])
 
 
 def sub_window(
@@ -170,19 +180,26 @@ def loop_point(times: Times, signatures: NDArray[np.number], start_s: float, end
 
 def _cuts(times: Times, signatures: NDArray[np.number], duration_s: float) -> list[float]:
     """Times at which one shot ends and the next begins, ascending: the hardest cuts where two would be too near."""
-    if len(times) < 2:
-        return []
-    steps = np.abs(np.diff(np.asarray(signatures, np.float32), axis=0)).mean(axis=1)
     kept: list[float] = []
-    for number in np.argsort(-steps, kind="stable"):
-        if steps[number] < CUT_LEVELS:
-            break
-        if steps[number] < CUT_RATIO * _usual(steps, int(number)):
-            continue
+    for number in _cut_steps(signatures):
         cut = float(times[number] + times[number + 1]) / 2
         if all(abs(cut - other) >= SHORTEST_SHOT_S for other in (0.0, float(duration_s), *kept)) and cut < duration_s:
             kept.append(cut)
     return sorted(kept)
+
+
+def _cut_steps(signatures: NDArray[np.number]) -> list[int]:
+    """Numbers of the frames after which the picture changes at once, the hardest cut first."""
+    if len(signatures) < 2:
+        return []
+    steps = np.abs(np.diff(np.asarray(signatures, np.float32), axis=0)).mean(axis=1)
+    candidates = np.argsort(-steps, kind="stable")[: int((steps >= CUT_LEVELS).sum())]
+    return [int(number) for number in candidates if steps[number] >= CUT_RATIO * _usual(steps, int(number))]
+
+
+def _edges(flags: NDArray[np.bool_]) -> set[int]:
+    """Numbers of the frames at which a flag differs from the one before."""
+    return {int(number) for number in np.flatnonzero(np.diff(flags)) + 1}
 
 
 def _usual(steps: NDArray[np.float32], number: int) -> float:
