@@ -41,6 +41,7 @@ from demos.gif_visit import (
 from demos.samples.videos import TASTES, liked_gifs, sample_video
 from demos.shell import FAILED, HIDE, SHOW, line, weights_source
 from vision_models.errors import VideoError
+from vision_models.media.bars import without_bars
 from vision_models.media.videos import probe
 
 if TYPE_CHECKING:
@@ -117,8 +118,8 @@ def show(visit: Visit, percent: float, count: int, length_s: float, *look: Any) 
     yours = choose(mine, count, length_s, visit.ranked_for, here) if visit.ranked_for or visit.disliked else []
     everyones = choose(highlights.reweight(0), count, length_s, visit.ranked_for)
     visit.shown = tuple(with_files(job, everyones, Look(*look))), tuple(with_files(job, yours, Look(*look)))
-    scores = timeline(job.video, job.film, mine.segments, *visit.shown, visit.ranked_for)
-    return scores, sides(*visit.shown, visit.ranked_for)
+    scores = timeline(job.video, job.film, mine.segments, *visit.shown, visit.ranked_for, lead_s=job.lead_s)
+    return scores, sides(*visit.shown, visit.ranked_for, job.lead_s)
 
 
 def draw(visit: Visit, *look: Any) -> Iterator[Any]:
@@ -135,7 +136,7 @@ def draw(visit: Visit, *look: Any) -> Iterator[Any]:
             return
         everyones, yours = (tuple(with_files(job, picks, Look(*look))) for picks in shown)
         visit.shown = shown = everyones, yours
-        yield sides(*shown, visit.ranked_for)
+        yield sides(*shown, visit.ranked_for, job.lead_s)
 
 
 def trim(
@@ -174,7 +175,8 @@ class Events:
             known: list[NDArray[np.float32] | str] = []
             for gif in gifs:
                 try:
-                    known.append(predictor.remember(check_length(probe(gif), HISTORY_SECONDS, "clip")))
+                    clip = check_length(probe(gif), HISTORY_SECONDS, "clip")
+                    known.append(predictor.remember(without_bars(clip)))
                 except VideoError as error:
                     known.append(str(error))
             return known
@@ -192,7 +194,7 @@ class Events:
             return
         try:
             start = time.perf_counter()
-            video = check_length(probe(path), VIDEO_SECONDS, "video")
+            video = without_bars(check_length(probe(path), VIDEO_SECONDS, "video"))
             length = clock(video.duration_s)
             yield working(f"Watching your video, {length} long…")
             strip = FilmStrip(video)
@@ -268,14 +270,15 @@ class Events:
             return visit, *(gr.skip(),) * 5
         clip = visit.shown[side][index].clip
         if event.action == "trim":
-            return visit, gr.skip(), gr.skip(), SHOW, round(clip.start_s, 1), round(clip.end_s, 1)
+            start_s, end_s = clip.start_s + job.lead_s, clip.end_s + job.lead_s
+            return visit, gr.skip(), gr.skip(), SHOW, round(start_s, 1), round(end_s, 1)
         said = gr.skip()
         if event.action == "like" and len(visit.liked) >= HISTORY_GIFS:
             said = line(f"A history holds up to {HISTORY_GIFS} GIFs. Remove one to make room.", "problem")
         else:
             vector = self.predictor.vectors(job.index, np.array([[clip.start_s, clip.end_s]]))[0]
             file = job.cut(clip.start_s, clip.end_s, Look(*look))
-            name = f"{clock(clip.start_s)} of {job.video.name}"
+            name = f"{clock(clip.start_s + job.lead_s)} of {job.video.name}"
             one = Liked(file, name, vector, job.video, clip.start_s, clip.end_s)
             (visit.liked if event.action == "like" else visit.disliked).append(one)
         return visit, gallery(visit.liked, visit.disliked), said, gr.skip(), gr.skip(), gr.skip()
@@ -302,7 +305,8 @@ class Events:
             fps: Frames per second, from 1 to 50.
 
         Returns:
-            The GIF files, best first, and for each of them start_s, end_s, score (comparable within this video only),
+            The GIF files, best first, and for each of them start_s and end_s as a player shows them, score (comparable
+            within this video only),
             nearest (place in the history, from 0, of the GIF that it resembles most, or null), similarity (a cosine).
         """
         path = uploaded(video)
@@ -316,14 +320,18 @@ class Events:
         check_number("fps", fps, 1, 50)
         vectors = self._sent_history(history or [])
         with errors_on_page(), new_folder() as folder:
-            known = check_length(probe(path), VIDEO_SECONDS, "video")
+            known = without_bars(check_length(probe(path), VIDEO_SECONDS, "video"))
             index = self.predictor.join(known, [self.encode(samples) for samples in self.predictor.sample(known)])
             clips = self.predictor.score(index, vectors, weight=float(weight)).best(int(count), float(length_s))
             job = Job(path, index, "", folder)
             look = Look(int(height), float(fps), ".gif")
             files = [job.cut(clip.start_s, clip.end_s, look) for clip in clips]
-        told = ("start_s", "end_s", "score", "nearest", "similarity")
-        return [gr.FileData(path=str(file)) for file in files], [{k: getattr(c, k) for k in told} for c in clips]
+        told = ("score", "nearest", "similarity")
+        lead_s = known.lead_s
+        moments = [
+            {"start_s": c.start_s + lead_s, "end_s": c.end_s + lead_s} | {k: getattr(c, k) for k in told} for c in clips
+        ]
+        return [gr.FileData(path=str(file)) for file in files], moments
 
     def _sent_history(self, history: Sequence[object]) -> list[NDArray[np.float32]]:
         """Return what the network remembers of GIFs that a program has sent, or say why one cannot be used."""

@@ -48,9 +48,15 @@ class Job:
     film: str  # a data URI
     folder: Path  # for the GIFs
 
+    @property
+    def lead_s(self) -> float:
+        """What a player, and so the visitor, shows at the first frame."""
+        return self.index.video.lead_s
+
     def file(self, start_s: float, end_s: float, look: Look, kilobytes: int | None = None) -> Path:
         """Return where a GIF lies, or will lie once it is cut."""
         limit = f"-{kilobytes}KB" if kilobytes else ""
+        start_s, end_s = start_s + self.lead_s, end_s + self.lead_s
         name = f"{self.video.stem}-{start_s:.2f}-{end_s:.2f}-{look.height}p-{look.fps:g}fps{limit}{look.suffix}"
         return self.folder / name
 
@@ -107,10 +113,11 @@ def check_length(video: Video, limit_s: float, what: str) -> Video:
 
 
 def check_trim(job: Job | None, start_s: float, end_s: float) -> tuple[Job, float, float]:
-    """Return the video, with start and end as they fit into it, or say why they do not."""
+    """Return the video, with start and end as a player shows them turned into ours, or say why they do not fit."""
     if job is None:
         raise VideoError(GONE)
     length_s = job.index.video.duration_s
+    start_s, end_s = max(start_s - job.lead_s, min(start_s, 0.0)), end_s - job.lead_s
     end_s = min(end_s, length_s)
     if not 0 <= start_s < end_s:
         length = clock(length_s, exact=True)

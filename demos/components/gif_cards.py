@@ -26,18 +26,18 @@ class Pick:
     file: Path | None = None
 
 
-def sides(everyones: Sequence[Pick], yours: Sequence[Pick], liked: Sequence[Liked]) -> str:
-    """Return HTML with both columns."""
+def sides(everyones: Sequence[Pick], yours: Sequence[Pick], liked: Sequence[Liked], lead_s: float = 0.0) -> str:
+    """Return HTML with both columns; a player's times are by `lead_s` later than ours."""
     return render(
         "gif_cards",
-        everyones=[_card(pick) for pick in everyones],
-        yours=[_card(pick) | {"why": _why(pick, liked)} for pick in yours],
+        everyones=[_card(pick, lead_s) for pick in everyones],
+        yours=[_card(pick, lead_s) | {"why": _why(pick, liked)} for pick in yours],
         liked=bool(liked),
     )
 
 
-def _card(pick: Pick) -> dict[str, Any]:
-    card: dict[str, Any] = {"span": span(pick.clip), "points": pick.points, "picture": None, "why": None}
+def _card(pick: Pick, lead_s: float) -> dict[str, Any]:
+    card: dict[str, Any] = {"span": span(pick.clip, lead_s), "points": pick.points, "picture": None, "why": None}
     if pick.file is None:
         return card
     shown = {"picture": partial(moving_picture, pick.file), "address": address(pick.file)}

@@ -16,8 +16,8 @@ element.addEventListener("click", (event) => {
     if (stretch) go(Number(stretch.dataset.start), Number(stretch.dataset.end));
     else if (curves) {
         const box = curves.getBoundingClientRect();
-        const length = Number(element.querySelector("svg").dataset.length);
-        go((event.clientX - box.left) / box.width * length, Infinity);
+        const {length, lead} = element.querySelector("svg").dataset;
+        go((event.clientX - box.left) / box.width * Number(length) + Number(lead), Infinity);
     }
 });
 watch("value", () => { element.querySelector("details").open = unfolded; });  // new scores fold it up
@@ -29,8 +29,9 @@ element.addEventListener("timeupdate", (event) => {
         event.target.pause();
         end = Infinity;
     }
-    const length = Number(element.querySelector("svg").dataset.length);
-    element.style.setProperty("--playhead", `${Math.min(100 * currentTime / length, 100)}%`);
+    const {length, lead} = element.querySelector("svg").dataset;
+    const share = Math.min(Math.max((currentTime - Number(lead)) / Number(length), 0), 1);
+    element.style.setProperty("--playhead", `${100 * share}%`);
 }, true);
 element.addEventListener("error", (event) => {
     if (event.target === video()) element.classList.add("unplayable");

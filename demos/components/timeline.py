@@ -68,25 +68,31 @@ def timeline(
     everyones: Sequence[Pick],
     yours: Sequence[Pick],
     liked: Sequence[Liked],
+    *,
+    lead_s: float,
 ) -> str:
-    """Return HTML with the video, its scores, the chosen moments and the table."""
+    """Return HTML with the video, its scores, the chosen moments and the table.
+
+    A player's times, which the page shows, are by `lead_s` later than ours.
+    """
     end = segments[-1].end_s
     is_personal = bool(yours)
     curves = [_curve("generic", "Everyone's score", segments, [one.generic for one in segments])]
     if is_personal:
         curves.append(_curve("personal", "Your score", segments, [one.personal for one in segments]))
         curves.append(_curve("fused", "Blend of both, by the slider", segments, [one.score for one in segments]))
-    lanes = [_lane("you", yours, end)] if is_personal else []
+    lanes = [_lane("you", yours, end, lead_s)] if is_personal else []
     step = next((step for step in TICKS_S if end / step <= 9), TICKS_S[-1])
     return render(
         "timeline",
         film=film,
         video=address(video),
         length_s=end,
+        lead_s=lead_s,
         curves=curves,
-        lanes=[*lanes, _lane("everyone", everyones, end)],
-        ticks=[{"left": 100 * time / end, "text": clock(time)} for time in np.arange(0, end * 0.97, step)],
-        rows=[_row(number, one, liked) for number, one in enumerate(segments)],
+        lanes=[*lanes, _lane("everyone", everyones, end, lead_s)],
+        ticks=[{"left": 100 * time / end, "text": clock(time + lead_s)} for time in np.arange(0, end * 0.97, step)],
+        rows=[_row(number, one, liked, lead_s) for number, one in enumerate(segments)],
         is_personal=is_personal,
     )
 
@@ -99,22 +105,22 @@ def _curve(name: str, title: str, segments: Sequence["Segment"], scores: Sequenc
     return _Curve(name, title, values, path)
 
 
-def _lane(whose: str, picks: Sequence[Pick], end: float) -> dict[str, Any]:
+def _lane(whose: str, picks: Sequence[Pick], end: float, lead_s: float) -> dict[str, Any]:
     stretches = [
         {
             "left": 100 * pick.clip.start_s / end,
             "width": 100 * (pick.clip.end_s - pick.clip.start_s) / end,
-            "start_s": pick.clip.start_s,
-            "end_s": pick.clip.end_s,
-            "span": span(pick.clip),
+            "start_s": pick.clip.start_s + lead_s,
+            "end_s": pick.clip.end_s + lead_s,
+            "span": span(pick.clip, lead_s),
         }
         for pick in picks
     ]
     return {"whose": whose, "name": {"you": "You", "everyone": "Everyone"}[whose], "stretches": stretches}
 
 
-def _row(number: int, one: "Segment", liked: Sequence[Liked]) -> dict[str, Any]:
+def _row(number: int, one: "Segment", liked: Sequence[Liked], lead_s: float) -> dict[str, Any]:
     alike = one.nearest is not None and one.nearest < len(liked)
     resembles = f"GIF {(one.nearest or 0) + 1} ({one.similarity:.2f})" if alike else ""
-    times = {"start_s": one.start_s, "end_s": one.end_s, "span": span(one)}
+    times = {"start_s": one.start_s + lead_s, "end_s": one.end_s + lead_s, "span": span(one, lead_s)}
     return times | {"number": number, "resembles": resembles}

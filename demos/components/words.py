@@ -47,9 +47,9 @@ def clock(seconds: float, *, exact: bool = False) -> str:
     return f"{whole}:{rest:04.1f}" if exact else f"{whole}:{int(rest):02}"
 
 
-def span(time: Stretch) -> str:
-    """Return a stretch of time in words."""
-    return f"{clock(time.start_s, exact=True)} – {clock(time.end_s, exact=True)}"
+def span(time: Stretch, lead_s: float) -> str:
+    """Return a stretch of time in words, as a player shows it: by `lead_s` later than we count."""
+    return f"{clock(time.start_s + lead_s, exact=True)} – {clock(time.end_s + lead_s, exact=True)}"
 
 
 def file_size(file: Path) -> str:

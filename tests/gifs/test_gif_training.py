@@ -13,27 +13,31 @@ from typer.testing import CliRunner
 
 from vision_models import training
 from vision_models.backbones.efficientnet import EfficientNetLite0
+from vision_models.backbones.movenet import MoveNet
 from vision_models.cli.app import app
 from vision_models.errors import WeightsFormatError
 from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.evaluation.evaluate import cases
-from vision_models.gifs.features import VideoNetworkEncoder, describe, sample, segment_vector
+from vision_models.gifs.features import VideoNetworkEncoder, looks_of, motion_of, sample
 from vision_models.gifs.motion import MOTION_SIZE, MotionMeter, summarise
 from vision_models.gifs.network import PHDGIFs, similarity_features
+from vision_models.gifs.pose import POSE_SIZE
 from vision_models.gifs.predictor import HighlightPredictor
 from vision_models.gifs.scorers import Comparison
-from vision_models.gifs.training import data, train_encoder
+from vision_models.gifs.training import data, train_encoder, train_pose
 from vision_models.gifs.training import train as train_module
 from vision_models.gifs.training.data import jitter, read_clips, read_photos, split_topics, topic_named
 from vision_models.gifs.training.losses import ranking_loss
 from vision_models.gifs.training.train import Recipe
 from vision_models.gifs.training.train_encoder import EncoderRecipe
+from vision_models.gifs.training.train_pose import PoseRecipe
 from vision_models.gifs.training.users import Habits
 from vision_models.weights.checkpoint import load_tensors, save_tensors
 
 CONFIG = PHDConfig(side=32, embedding=8, hidden=(16, 8), background=4)
 ENCODER = EncoderRecipe(config=CONFIG, samples=24, batch=8)
-RECIPE = Recipe(config=CONFIG, habits=Habits(segments=6), photos_per_topic=8, steps=10, users=4)
+POSE = PoseRecipe(samples=16, batch=8)
+RECIPE = Recipe(config=CONFIG, habits=Habits(segments=6), photos_per_topic=8, dull=5, steps=10, users=4)
 TOPICS = [f"topic {letter}" for letter in "abcdefghijk"]
 
 
@@ -70,6 +74,14 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     str(name),
                 ]
                 subprocess.run(command, check=True)
+    for collection in "abcd":
+        folder = root / "gifs" / collection
+        folder.mkdir(parents=True)
+        for avi in sorted((root / "ucf101").glob("*/*_c01.avi"))[:2]:
+            subprocess.run(
+                [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", avi, folder / f"{avi.stem}.gif"],
+                check=True,
+            )
     return root
 
 
@@ -87,14 +99,22 @@ def trained(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_encoder, "initial_backbone", random_backbone)
         patch.setattr(train_encoder, "EncoderRecipe", lambda: ENCODER)
+        patch.setattr(train_pose, "read_movenet", lambda _: random_movenet())
+        patch.setattr(train_pose, "PoseRecipe", lambda: POSE)
         patch.setattr(train_module, "Recipe", lambda: RECIPE)
         encoder = run("gifs-encoder", "--data", sets, "--out", out, "--workers", 0)
-        return run("gifs", "--data", sets, "--encoder", encoder, "--out", out)
+        pose = run("gifs-pose", "--data", sets, "--teacher", encoder, "--out", out, "--workers", 0)
+        return run("gifs", "--data", sets, "--encoder", encoder, "--pose", pose, "--out", out)
 
 
 def random_backbone() -> EfficientNetLite0:
     torch.manual_seed(0)
     return EfficientNetLite0()
+
+
+def random_movenet() -> MoveNet:
+    torch.manual_seed(0)
+    return MoveNet()
 
 
 # ---- data
@@ -253,7 +273,7 @@ def comparison() -> Comparison:
 
 
 def unit(count: int, seed: int = 0) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    x = np.random.default_rng(seed).normal(size=(count, CONFIG.embedding + MOTION_SIZE))
+    x = np.random.default_rng(seed).normal(size=(count, CONFIG.embedding + MOTION_SIZE + POSE_SIZE))
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
 
 
@@ -340,13 +360,9 @@ def test_a_long_video_is_handed_on_in_stretches() -> None:
 
 
 def test_a_segment_without_a_look_of_its_own_takes_the_nearest() -> None:
-    looks = np.eye(2, dtype=np.float32)
-    shown, motion = describe(
-        np.array([[0.0, 1], [1, 2], [9, 10]]), np.array([0.5, 9.9]), looks, np.empty(0), np.empty((0, 18), np.float32)
-    )
-    assert np.array_equal(shown, [[1, 0], [1, 0], [0, 1]])
-    assert motion is None
-    assert np.allclose(np.linalg.norm(segment_vector(shown, motion, 0.3), axis=1), 1)
+    spans = np.array([[0.0, 1], [1, 2], [9, 10]])
+    assert looks_of(spans, np.array([0.5, 9.9])) == [slice(0, 1), slice(0, 1), slice(1, 2)]
+    assert motion_of(spans, np.empty(0), np.empty((0, 18), np.float32)) is None
 
 
 # ---- evaluation

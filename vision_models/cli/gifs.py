@@ -76,7 +76,8 @@ def gif(
         like = ""
         if history and clip.nearest is not None:
             like = f", like {history[clip.nearest].name} ({clip.similarity:.2f})"
-        typer.echo(f"Wrote {name}: {clip.start_s:.1f} to {clip.end_s:.1f} s, score {clip.score:.2f}{like}")
+        start_s, end_s = (time + index.video.lead_s for time in (clip.start_s, clip.end_s))  # as a player shows them
+        typer.echo(f"Wrote {name}: {start_s:.1f} to {end_s:.1f} s, score {clip.score:.2f}{like}")
 
 
 @one_line_errors
@@ -95,9 +96,26 @@ def train_encoder(
 
 
 @one_line_errors
+def train_pose(
+    data: Annotated[Path, typer.Option(help="Folder of photo sets, see the model card.", exists=True)],
+    teacher: Annotated[Path, typer.Option(help="movenet-lightning.json, see the model card.", exists=True)],
+    out: OutOption,
+    device: DeviceOption = None,
+    workers: WorkersOption = 1,
+) -> None:
+    """Train the network that finds people's joints, beginning with public weights of MoveNet."""
+    from vision_models.gifs.training.train_pose import PoseRecipe
+    from vision_models.gifs.training.train_pose import train_pose as train_model
+
+    weights = train_model(data, teacher, out, PoseRecipe(), device=device, workers=workers)
+    typer.echo(f"Wrote {weights}. Train the scorers on it: vision-models train gifs --pose {weights}")
+
+
+@one_line_errors
 def train(
     data: Annotated[Path, typer.Option(help="Folder of photo sets and clips, see the model card.", exists=True)],
     encoder: Annotated[Path, typer.Option(help="What `train gifs-encoder` wrote.", exists=True)],
+    pose: Annotated[Path, typer.Option(help="What `train gifs-pose` wrote.", exists=True)],
     out: OutOption,
     device: DeviceOption = None,
 ) -> None:
@@ -105,7 +123,7 @@ def train(
     from vision_models.gifs.training.train import Recipe
     from vision_models.gifs.training.train import train as train_model
 
-    weights = train_model(data, encoder, out, Recipe(), device=device)
+    weights = train_model(data, encoder, pose, out, Recipe(), device=device)
     typer.echo(f"Wrote {weights}. Try it: vision-models gif VIDEO -o FOLDER --weights {weights}")
 
 

@@ -25,6 +25,7 @@ class PHDConfig:
     fps: float = 4.0  # frames a second that motion is measured on
     embedding: int = 384  # numbers that describe what a frame shows
     motion_weight: float = 0.3  # length of the motion part of a segment's vector; the frame part has length 1
+    pose_weight: float = 0.9  # length of the part that says how somebody moves, where there is somebody
     hidden: tuple[int, int] = PAPER_HIDDEN  # of the generic ranker and of PHD-CA
     nearest: int = 5  # history elements whose similarity SVM-D looks at
     background: int = 64  # segments nobody asked for, kept as negatives of the residual model

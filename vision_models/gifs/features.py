@@ -168,59 +168,47 @@ def sample(
 
 
 def segment_vector(
-    looks: NDArray[np.floating], motion: NDArray[np.float32] | None, weight: float
+    looks: NDArray[np.floating], motion: NDArray[np.float32] | None, weight: float, pose: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Join what a segment shows with how it moves.
+    """Join what a segment shows with how it moves, and how somebody in it does.
 
     Args:
         looks: (..., E) the mean of its looks, of any length.
         motion: (..., 36) standardised; None if it was not measured.
-        weight: The length of the motion part, beside 1 for the other.
+        weight: The length of the motion part, beside 1 for what it shows.
+        pose: (..., 238) what `pose_part` made of the joints.
 
     Returns:
-        (..., E + 36), unit length.
+        (..., E + 36 + 238), unit length.
     """
     shown = looks / np.linalg.norm(looks, axis=-1, keepdims=True).clip(1e-6)
     if motion is None:
         motion = np.zeros((*looks.shape[:-1], MOTION_SIZE), np.float32)
     moves = np.tanh(motion / 2) * (weight / MOTION_SIZE**0.5)
-    joined = np.concatenate([shown, moves], axis=-1)
+    joined = np.concatenate([shown, moves, pose], axis=-1)
     return (joined / np.linalg.norm(joined, axis=-1, keepdims=True)).astype(np.float32)
 
 
-def describe(
-    spans: NDArray[np.float64],
-    look_times: NDArray[np.float64],
-    looks: NDArray[np.float32],
-    times: NDArray[np.float64],
-    motion: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Gather looks and motion by segment.
-
-    Args:
-        spans: (S, 2) start and end of the segments, in seconds.
-        look_times: (P,) seconds, ascending.
-        looks: (P, E), each of unit length.
-        times: (F,) seconds, ascending.
-        motion: (F, 18), or no rows.
-
-    Returns:
-        The mean look (S, E), or the nearest one where a segment has none of its own; the summary of its motion (S, 36),
-        or None without motion.
-    """
-    shown = np.empty((len(spans), looks.shape[1]), np.float32)
-    moves = np.empty((len(spans), MOTION_SIZE), np.float32)
-    for number, (start, end) in enumerate(spans):
-        first, last = np.searchsorted(look_times, [start, end])
+def looks_of(spans: NDArray[np.float64], look_times: NDArray[np.float64]) -> list[slice]:
+    """Say which looks show each segment (S, 2): those inside, or the nearest one where there is none."""
+    found = []
+    for start, end in spans:
+        first, last = map(int, np.searchsorted(look_times, [start, end]))
         if first == last:
             first = int(np.abs(look_times - (start + end) / 2).argmin())
             last = first + 1
-        shown[number] = looks[first:last].mean(axis=0)
-        if len(motion):
-            # The first frame is compared with the one before the segment, so it does not count.
-            inside = slice(*np.searchsorted(times, [start, end]))
-            moves[number] = summarise(motion[inside][1:])
-    return shown, moves if len(motion) else None
+        found.append(slice(first, last))
+    return found
+
+
+def motion_of(
+    spans: NDArray[np.float64], times: NDArray[np.float64], motion: NDArray[np.float32]
+) -> NDArray[np.float32] | None:
+    """Summarise how each segment (S, 2) moves: (S, 36), or None if that was not measured."""
+    if not len(motion):
+        return None
+    # The first frame is compared with the one before the segment, so it does not count.
+    return np.stack([summarise(motion[slice(*np.searchsorted(times, span))][1:]) for span in spans])
 
 
 class _Kept:

@@ -2,8 +2,8 @@
 
 Garcia del Molino & Gygli, "PHD-GIFs", ACM Multimedia 2018, arXiv 1804.06604. The paper describes a segment by 8,192
 numbers of C3D; here EfficientNet-Lite0 (Tan & Le, "EfficientNet", ICML 2019, in Google's Lite variant: no
-squeeze-and-excite, ReLU6) looks at a few frames of it, since that runs on a laptop. The ranking networks have the
-paper's sizes.
+squeeze-and-excite, ReLU6) looks at a few frames of it, and a network for joints at the people in them, since that runs
+on a laptop. The ranking networks have the paper's sizes.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from vision_models.backbones.efficientnet import FEATURES, EfficientNetLite0
+from vision_models.backbones.movenet import MoveNet
 from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.motion import MOTION_SIZE
+from vision_models.gifs.pose import POSE_SIZE
 
 
 class FrameEncoder(nn.Module):
@@ -54,20 +56,25 @@ class PHDGIFs(nn.Module):
 
     motion_mean: Tensor
     motion_scale: Tensor
+    pose_mean: Tensor
+    pose_scale: Tensor
     fusion_weight: Tensor
     background: Tensor
 
     def __init__(self, config: PHDConfig) -> None:
         super().__init__()
         self.config = config
-        size = config.embedding + MOTION_SIZE
+        size = config.embedding + MOTION_SIZE + POSE_SIZE
         self.encoder = FrameEncoder(config.embedding)
+        self.pose = MoveNet()
         self.generic = Ranker(size, config.hidden)  # Video2GIF: the segment alone
         self.phd_ca = Ranker(2 * size, config.hidden)  # [segment ; mean of the history]
         self.svm = nn.Linear(size, 1)  # Highlight SVM: the segment alone, linear
         self.svm_d = nn.Linear(config.nearest, 1)  # similarities to the nearest history elements
         self.register_buffer("motion_mean", torch.zeros(MOTION_SIZE))
         self.register_buffer("motion_scale", torch.ones(MOTION_SIZE))
+        self.register_buffer("pose_mean", torch.zeros(POSE_SIZE))
+        self.register_buffer("pose_scale", torch.ones(POSE_SIZE))
         self.register_buffer("fusion_weight", torch.ones(()))
         self.register_buffer("background", torch.zeros(config.background, size))
 

@@ -13,10 +13,20 @@ from numpy.typing import NDArray
 
 from vision_models.errors import VideoError
 from vision_models.gifs.config import SEGMENT_S, WEIGHTS, PHDConfig
-from vision_models.gifs.features import CompactEncoder, Samples, SegmentEncoder, describe, sample, segment_vector
+from vision_models.gifs.features import (
+    CompactEncoder,
+    Samples,
+    SegmentEncoder,
+    looks_of,
+    motion_of,
+    sample,
+    segment_vector,
+)
 from vision_models.gifs.network import PHDGIFs
+from vision_models.gifs.pose import STILL_SIZE, describe_pose, joints_in, pose_part
 from vision_models.gifs.result import Highlights, Piece, Segment, VideoIndex, VideoIndexPart, blend, check_weight
 from vision_models.gifs.scorers import Comparison, Vectors
+from vision_models.media.bars import without_bars
 from vision_models.media.videos import Video, probe, read_frames, read_key_frames
 from vision_models.predictor import Predictor
 from vision_models.weights.record import WeightsFile
@@ -53,8 +63,9 @@ class HighlightPredictor(Predictor[PHDGIFs]):
 
     @classmethod
     def place(cls, network: PHDGIFs, device: torch.device) -> PHDGIFs:
-        """Move the encoder alone: the scorers are small, and `score` has to work where no GPU is lent."""
+        """Move what looks at frames: the scorers are small, and `score` has to work where no GPU is lent."""
         network.encoder.to(device)
+        network.pose.to(device)
         return network
 
     @property
@@ -102,8 +113,11 @@ class HighlightPredictor(Predictor[PHDGIFs]):
         key_frames: bool | None = None,
         progress: Callable[[float], None] = lambda _: None,
     ) -> VideoIndex:
-        """Decode a video once and look at it; `score` needs nothing else. Memory does not grow with the frames."""
-        known = video if isinstance(video, Video) else probe(video)
+        """Decode a video once and look at it; `score` needs nothing else. Memory does not grow with the frames.
+
+        Bars around its picture are cut off, and clips will have none; a `Video` is taken as it is.
+        """
+        known = video if isinstance(video, Video) else without_bars(probe(video))
         parts = []
         for samples in self.sample(known, key_frames=key_frames):
             parts.append(self.encode(samples))
@@ -128,7 +142,8 @@ class HighlightPredictor(Predictor[PHDGIFs]):
             else np.empty((0, self.encoder.dim), np.float32)
         )
         looks /= np.linalg.norm(looks, axis=1, keepdims=True).clip(1e-6)
-        return VideoIndexPart(samples.look_times, looks, samples.times, samples.motion, samples.signatures)
+        joints = joints_in(self.network.pose, samples.windows[:, -1])
+        return VideoIndexPart(samples.look_times, looks, samples.times, samples.motion, samples.signatures, joints)
 
     def join(self, video: Video, parts: Sequence[VideoIndexPart]) -> VideoIndex:
         """Put the stretches of a video together again.
@@ -148,7 +163,7 @@ class HighlightPredictor(Predictor[PHDGIFs]):
         Raises:
             VideoError: for a file that is no video, or a damaged one.
         """
-        known = gif if isinstance(gif, Video) else probe(gif)
+        known = gif if isinstance(gif, Video) else without_bars(probe(gif))
         end_s = known.duration_s if end_s is None else min(end_s, known.duration_s)
         frames = read_frames(known, fps=self.encoder.fps, size=self.encoder.size, start_s=start_s, end_s=end_s)
         moved = ((time - start_s, frame) for time, frame in frames)
@@ -158,10 +173,20 @@ class HighlightPredictor(Predictor[PHDGIFs]):
 
     def vectors(self, index: VideoIndex, spans: NDArray[np.float64]) -> Vectors:
         """Describe segments (S, 2), in seconds, by unit vectors (S, D)."""
-        looks, motion = describe(spans, index.look_times, index.looks, index.times, index.motion)
+        network, video = self.network, index.video
+        motion = motion_of(spans, index.times, index.motion)
         if motion is not None:
-            motion = (motion - self.network.motion_mean.numpy(force=True)) / self.network.motion_scale.numpy(force=True)
-        return segment_vector(looks, motion, self.config.motion_weight)
+            motion = (motion - network.motion_mean.numpy(force=True)) / network.motion_scale.numpy(force=True)
+        shown = looks_of(spans, index.look_times)
+        poses = [describe_pose(index.joints[some], video.width / video.height) for some in shown]
+        told = np.stack([np.concatenate([pose.still, pose.moves]) for pose in poses])
+        told = (told - network.pose_mean.numpy(force=True)) / network.pose_scale.numpy(force=True)
+        if motion is None:  # key frames are too far apart to tell how anybody moves
+            told[:, STILL_SIZE:] = 0
+        presence = np.array([pose.presence for pose in poses], np.float32)
+        pose = pose_part(told[:, :STILL_SIZE], told[:, STILL_SIZE:], presence, self.config.pose_weight)
+        looks = np.stack([index.looks[some].mean(axis=0) for some in shown])
+        return segment_vector(looks, motion, self.config.motion_weight, pose)
 
     def score(
         self,

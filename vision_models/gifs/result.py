@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_models.gifs.config import SEGMENT_S
+from vision_models.gifs.features import looks_of
 from vision_models.gifs.motion import BRIGHTNESS_CHANGE, SPEED
 from vision_models.gifs.segments import TOUCHING_S, grid, loop_point, shots, sub_window, takes
 from vision_models.media.videos import Video
@@ -60,6 +61,7 @@ class VideoIndexPart(NamedTuple):
     times: NDArray[np.float64]
     motion: NDArray[np.float32]
     signatures: NDArray[np.uint8]
+    joints: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,7 @@ class VideoIndex:
     times: NDArray[np.float64]  # (F,) seconds
     motion: NDArray[np.float32]  # (F, 18), or no rows when only key frames were decoded
     signatures: NDArray[np.uint8]  # (F, 144) grey thumbnails of 16 x 9 pixels
+    joints: NDArray[np.float32]  # (P, 17, 3) of somebody at each look: y, x and sureness, all 0..1
 
     @cached_property
     def takes(self) -> NDArray[np.float64]:
@@ -167,9 +170,7 @@ class Highlights:
         inside = slice(*np.searchsorted(index.times, [start, end]))
         moves = index.motion[inside, BRIGHTNESS_CHANGE] if len(index.motion) else np.ones(1)
         still = len(moves) > 1 and float(np.median(moves)) < STILL
-        first, last = np.searchsorted(index.look_times, [start, end])
-        nearest = int(np.abs(index.look_times - (start + end) / 2).argmin())
-        look = index.looks[first:last].mean(axis=0) if last > first else index.looks[nearest]
+        look = index.looks[looks_of(np.array([[start, end]]), index.look_times)[0]].mean(axis=0)
         short = end - start < min(SHORTEST_S, index.video.duration_s)
         return _Moment(start, end, piece, -1 if blank else take, look, blank or still or short)
 

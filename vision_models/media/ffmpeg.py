@@ -262,6 +262,9 @@ def frame_filters(video: Video, size: tuple[int, int], scaler: str, pixels: str 
     filters = [f"scale={size[0]}:{size[1]}:flags={scaler}"]
     if stream.matrix == "unknown" and video.height >= 720:
         filters[0] += ":in_color_matrix=bt709"  # what browsers take large frames for; ffmpeg takes all for bt601
+    if video.crop != (0, 0, 1, 1):
+        left, top, width, height = video.crop
+        filters.insert(0, f"crop=iw*{width:.5f}:ih*{height:.5f}:iw*{left:.5f}:ih*{top:.5f}")
     if stream.has_alpha:
         filters.insert(0, "format=rgba,split[shape][white];[white]drawbox=c=white:t=fill:replace=1[paper]")
         filters[0] += ";[paper][shape]overlay=format=rgb"

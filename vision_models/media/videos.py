@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -67,6 +67,18 @@ _NOT_A_VIDEO = "This file is not a video that can be read here. Please use an MP
 _TOO_LONG = f"This video says that it lasts more than {MAX_HOURS} hours. Please cut it into shorter ones."
 
 
+class Crop(NamedTuple):
+    """A part of a frame, in shares of its width and height."""
+
+    left: float = 0.0
+    top: float = 0.0
+    width: float = 1.0
+    height: float = 1.0
+
+
+WHOLE = Crop()
+
+
 @dataclass(frozen=True)
 class Video:
     """A video that can be read, as `probe` measured it."""
@@ -82,6 +94,24 @@ class Video:
     start_s: float = field(repr=False)  # the time of the first frame by the file's own clock
     demuxer: str = field(repr=False)  # ffmpeg's name of the container
     stream: Stream = field(repr=False)
+    crop: Crop = WHOLE  # what is shown of the frames; width and height are those of this part
+
+    def cropped(self, crop: Crop) -> Video:
+        """Return the same video, of which only a part is shown."""
+        old = self.crop
+        part = Crop(
+            old.left + crop.left * old.width,
+            old.top + crop.top * old.height,
+            crop.width * old.width,
+            crop.height * old.height,
+        )
+        width, height = max(round(self.width * crop.width), 1), max(round(self.height * crop.height), 1)
+        return replace(self, crop=part, width=width, height=height)
+
+    def uncropped(self) -> Video:
+        """Return the same video with whole frames."""
+        width, height = round(self.width / self.crop.width), round(self.height / self.crop.height)
+        return replace(self, crop=WHOLE, width=width, height=height)
 
 
 def probe(path: str | os.PathLike[str]) -> Video:

@@ -23,6 +23,7 @@ from vision_models.gifs.evaluation.metrics import FRAMES, Quality, break_ties, m
 from vision_models.gifs.predictor import HighlightPredictor
 from vision_models.gifs.scorers import Comparison, Scorer, Vectors
 from vision_models.gifs.training.data import Clip, read_clips, read_fights
+from vision_models.media.bars import without_bars
 from vision_models.media.videos import probe, read_frames
 
 LOG = logging.getLogger(__name__)
@@ -173,7 +174,7 @@ def _describe(clips: Sequence[Clip], predictor: HighlightPredictor) -> tuple[Vec
     """Of the first five seconds of every clip: vectors (N, D), colour histograms (N, 512), mean motion (N,)."""
     vectors, histograms, change = [], [], []
     for number, clip in enumerate(clips):
-        video = probe(clip.path)
+        video = without_bars(probe(clip.path))
         vectors.append(predictor.remember(video, 0.0, SEGMENT_S))
         frames = [p for _, p in read_frames(video, fps=predictor.encoder.fps, size=(64, 64), end_s=SEGMENT_S)]
         bins = [HISTOGRAM_BINS] * 3

@@ -27,11 +27,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vision_models.backbones.movenet import MoveNet
 from vision_models.errors import DataError
 from vision_models.gifs.config import SEGMENT_S, PHDConfig
 from vision_models.gifs.motion import MotionMeter, summarise
+from vision_models.gifs.pose import describe_pose, joints_in
+from vision_models.media.bars import without_bars
 from vision_models.media.photos import PHOTO_SUFFIXES, decode_bgr
-from vision_models.media.videos import VIDEO_SUFFIXES, read_frames
+from vision_models.media.videos import VIDEO_SUFFIXES, probe, read_frames
 
 LOG = logging.getLogger(__name__)
 
@@ -131,13 +134,18 @@ def read_fights(root: Path) -> list[Clip]:
     return [Clip(path, path.parent.name, path.name, is_test=True) for path in found]
 
 
-def clip_motion(root: Path, config: PHDConfig, cache: Path) -> NDArray[np.float32]:
-    """Measure the motion of all clips that are not for the test, and keep it in a file.
+@dataclass(frozen=True, eq=False)
+class Movements:
+    """How things, and somebody, move in stretches of five seconds."""
+
+    motion: NDArray[np.float32]  # (M, 36)
+    pose: NDArray[np.float32]  # (M, 238)
+
+
+def clip_movements(root: Path, config: PHDConfig, network: MoveNet, cache: Path) -> Movements:
+    """Measure how things and people move in all clips that are not for the test, and keep it in a file.
 
     Nothing else of the clips is used, neither what they show nor their topics.
-
-    Returns:
-        (M, 36), one row for every five seconds.
 
     Raises:
         DataError: there are no clips.
@@ -147,16 +155,23 @@ def clip_motion(root: Path, config: PHDConfig, cache: Path) -> NDArray[np.float3
         paths = [clip.path for clip in read_clips(root) if not clip.is_test] + others
         if not paths:
             raise DataError(f"There is no clip in {root}. It should hold one of the folders ucf101, skate and clips.")
-        rows = []
+        motion, poses = [], []
         for number, path in enumerate(paths):
+            video = without_bars(probe(path))
             meter = MotionMeter()
-            pairs = [meter(image) for _, image in read_frames(path, fps=config.fps, size=(config.side, config.side))]
+            frames = [frame for _, frame in read_frames(video, fps=config.fps, size=(config.side, config.side))]
+            pairs = [meter(frame) for frame in frames]
             step = round(SEGMENT_S * config.fps)
-            rows += [summarise(pairs[start + 1 : start + step]) for start in range(0, len(pairs) - step // 4, step)]
+            for start in range(0, len(pairs) - step // 4, step):
+                motion.append(summarise(pairs[start + 1 : start + step]))
+                looks = np.stack(frames[start : start + step][step // 6 :: step // 3])
+                pose = describe_pose(joints_in(network, looks), video.width / video.height)
+                poses.append(np.concatenate([pose.still, pose.moves]))
             if number % 100 == 0:
                 LOG.info(f"{number:>7} of {len(paths)} clips measured")
-        np.save(cache, np.stack(rows))
-    return np.load(cache)
+        np.savez(cache, motion=np.stack(motion), pose=np.stack(poses))
+    with np.load(cache) as saved:
+        return Movements(saved["motion"], saved["pose"])
 
 
 def split_topics(photos: Sequence[Photo]) -> tuple[set[str], set[str]]:
@@ -195,23 +210,29 @@ def cached_images(photos: Sequence[Photo], side: int, cache: Path) -> tuple[NDAr
 
 
 def jitter(image: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return another view of a image, as a frame of a video might show it: (side, side, 3).
+    """Return another view of an image, as a frame of a video might show it: (side, side, 3)."""
+    return degrade(cut_out(image, side, rng), rng)
 
-    Crop, mirror, light and colour, motion blur or softness, low resolution, compression.
-    """
+
+def cut_out(image: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a part of an image, squashed to (side, side, 3), half of the time mirrored."""
     height, width = image.shape[:2]
     area = rng.uniform(0.3, 1.0)
     aspect = np.exp(rng.uniform(-0.3, 0.3))
     h = min(round(height * np.sqrt(area / aspect)), height)
     w = min(round(width * np.sqrt(area * aspect)), width)
     top, left = rng.integers(height - h + 1), rng.integers(width - w + 1)
-    view = image[top : top + h, left : left + w]
+    view = cv2.resize(image[top : top + h, left : left + w], (side, side), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(view[:, ::-1] if rng.random() < 0.5 else view)
+
+
+def degrade(view: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return what bad video makes of an image: low resolution, motion blur or softness, light, colour, compression."""
+    side = view.shape[0]
     if rng.random() < 0.3:  # a small video, scaled up
         small = int(rng.integers(64, 160))
         view = cv2.resize(view, (small, small), interpolation=cv2.INTER_AREA)
-    view = cv2.resize(view, (side, side), interpolation=cv2.INTER_LINEAR)
-    if rng.random() < 0.5:
-        view = view[:, ::-1]
+        view = cv2.resize(view, (side, side), interpolation=cv2.INTER_LINEAR)
     if rng.random() < 0.3:
         length = int(rng.integers(3, 10))
         kernel = np.zeros((length, length), np.float32)

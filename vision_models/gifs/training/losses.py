@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from vision_models.gifs.network import PHDGIFs, similarity_features
+from vision_models.gifs.training.everyone import Everyone
 from vision_models.gifs.training.users import Users
 
 
@@ -42,3 +44,19 @@ def generic_losses(model: PHDGIFs, users: Users, huber: float) -> dict[str, Tens
     segments, wanted = (torch.from_numpy(part).to(device) for part in (users.segments, users.wanted))
     scores = {"generic": model.generic(segments), "svm": model.svm(segments)[..., 0]}
     return {name: ranking_loss(score, wanted, huber) for name, score in scores.items()}
+
+
+def everyone_losses(
+    model: PHDGIFs, everyone: Everyone, pairs: int, huber: float, rng: np.random.Generator
+) -> dict[str, Tensor]:
+    """What the same two get wrong of GIFs beside random stretches of video, and beside what nobody wants."""
+    device = model.fusion_weight.device
+    chosen = [some[rng.integers(len(some), size=pairs)] for some in (everyone.gifs, everyone.ordinary, everyone.dull)]
+    some = torch.from_numpy(np.stack(chosen, axis=1)).to(device)  # (pairs, 3, D)
+    wanted = torch.tensor([True, False, False], device=device).expand(pairs, 3)
+    over = torch.tensor([True, True, False], device=device).expand(pairs, 3)
+    scores = {"generic": model.generic(some), "svm": model.svm(some)[..., 0]}
+    return {
+        f"{name}_everyone": ranking_loss(score, wanted, huber) + ranking_loss(score, over, huber)
+        for name, score in scores.items()
+    }

@@ -18,17 +18,23 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from vision_models.devices import choose_device
-from vision_models.gifs.config import PHDConfig
+from vision_models.gifs.config import WEIGHTS, PHDConfig
 from vision_models.gifs.evaluation.metrics import average_precision
-from vision_models.gifs.network import FrameEncoder, PHDGIFs
+from vision_models.gifs.network import PHDGIFs
+from vision_models.gifs.pose import STILL_SIZE, describe_pose, joints_in
+from vision_models.gifs.predictor import HighlightPredictor
 from vision_models.gifs.scorers import Comparison, Vectors
-from vision_models.gifs.training.data import Photo, cached_images, clip_motion, jitter, read_photos, split_topics
-from vision_models.gifs.training.losses import generic_losses, personal_losses
+from vision_models.gifs.training.data import Photo, cached_images, clip_movements, jitter, read_photos, split_topics
+from vision_models.gifs.training.everyone import Everyone, read_everyone
+from vision_models.gifs.training.losses import everyone_losses, generic_losses, personal_losses
 from vision_models.gifs.training.train_encoder import CACHE_SIDE
-from vision_models.gifs.training.users import VIEWS, Habits, Pool, make_pool, simulate
+from vision_models.gifs.training.users import VIEWS, Habits, Moves, Pool, Views, make_pool, simulate
 from vision_models.weights.checkpoint import load_strictly, load_tensors, save_tensors, sha256_of
+from vision_models.weights.record import WeightsFile
 
 LOG = logging.getLogger(__name__)
+
+USUAL_ASPECT = 4 / 3  # of the photos, which are kept squashed
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class Recipe:
     # Those without a history: most agree on lively moments and topics of action.
     everyone: Habits = field(default_factory=lambda: Habits(active_share=0.9, moment_share=0.0, lively_share=0.6))
     photos_per_topic: int = 100
+    dull: int = 400  # segments, made here, that nobody wants
     steps: int = 2500
     users: int = 64  # in a batch
     learning_rate: float = 1e-3
@@ -53,6 +60,7 @@ class Recipe:
 def train(
     data: Path,
     encoder: Path,
+    pose: Path,
     out: Path,
     recipe: Recipe,
     *,
@@ -66,7 +74,8 @@ def train(
     Args:
         data: Folder of photo sets and of clips (see `data.py`).
         encoder: What `train_encoder` wrote.
-        out: Folder for `vectors-*.npz`, `motion.npy`, `recipe.json` and the finished `gifs.safetensors`. That of
+        pose: What `train_pose` wrote.
+        out: Folder for `views-*.npz`, `movements-*.npz`, `recipe.json` and the finished `gifs.safetensors`. That of
             `train_encoder` holds the decoded photos already.
         recipe: Sizes, lengths, rates, seed.
         device: "cpu" or "cuda"; the GPU when there is one.
@@ -82,25 +91,33 @@ def train(
     recipe = replace(recipe, config=PHDConfig.from_json(config))
     model = PHDGIFs(recipe.config)
     load_strictly(model.encoder, tensors)
+    load_strictly(model.pose, load_tensors(pose)[0])
     model.to(where)
 
     photos = read_photos(data)
     training, validation = split_topics(photos)
-    kept = out / f"vectors-{sha256_of(encoder)[:12]}.npz"
-    vectors, rows = _photo_vectors(model.encoder, photos, recipe, kept)
-    motion = clip_motion(data, recipe.config, out / "motion.npy")
-    mean, scale = motion.mean(axis=0), motion.std(axis=0).clip(1e-3)
-    model.motion_mean.copy_(torch.from_numpy(mean))
-    model.motion_scale.copy_(torch.from_numpy(scale))
-    standard = ((motion - mean) / scale).astype(np.float32)
+    seen = sha256_of(encoder)[:8] + sha256_of(pose)[:8]
+    movements = clip_movements(data, recipe.config, model.pose, out / f"movements-{seen}.npz")
+    motion, moved = (_standardised(some) for some in (movements.motion, movements.pose))
+    for name, (_, mean, scale) in (("motion", motion), ("pose", moved)):
+        model.get_buffer(f"{name}_mean").copy_(torch.from_numpy(mean))
+        model.get_buffer(f"{name}_scale").copy_(torch.from_numpy(scale))
+    moves = Moves(motion[0], moved[0][:, STILL_SIZE:])
+    views, rows = _photo_views(model, photos, recipe, out / f"views-{seen}.npz")
     names = np.array([photos[row].topic for row in rows])
-    pools = [
-        make_pool(vectors, names, split, standard, recipe.config.motion_weight) for split in (training, validation)
-    ]
+    pools = [make_pool(views, names, split, moves, recipe.config) for split in (training, validation)]
+
+    everyone = None
+    if (data / "gifs").is_dir():
+        everyone = read_everyone(
+            data, _predictor(model, encoder, where), recipe.dull, recipe.seed, out / f"everyone-{seen}.npz"
+        )
 
     started = time.monotonic()
-    _fit(model, pools[0], recipe)
+    _fit(model, pools[0], everyone, recipe)
     _choose_fusion(model, pools[1], recipe)
+    if everyone is not None:
+        _log_everyone(model, everyone)
     record = asdict(recipe) | {
         "seconds": round(time.monotonic() - started),
         "device": where.type,
@@ -114,7 +131,11 @@ def train(
     return weights
 
 
-def _fit(model: PHDGIFs, pool: Pool, recipe: Recipe) -> None:
+def _predictor(model: PHDGIFs, encoder: Path, device: torch.device) -> HighlightPredictor:
+    return HighlightPredictor(model.eval(), WeightsFile(encoder, "path", None, None, WEIGHTS), device)
+
+
+def _fit(model: PHDGIFs, pool: Pool, everyone: Everyone | None, recipe: Recipe) -> None:
     """Train all scorers, each on its own loss."""
     rng = np.random.default_rng(recipe.seed)
     background = simulate(pool, -(-recipe.config.background // recipe.habits.segments), recipe.habits, rng)
@@ -132,8 +153,10 @@ def _fit(model: PHDGIFs, pool: Pool, recipe: Recipe) -> None:
     model.train()
     for step in range(1, recipe.steps + 1):
         users = simulate(pool, recipe.users, recipe.habits, rng)
-        everyone = simulate(pool, recipe.users // 2, recipe.everyone, rng)
-        losses = personal_losses(model, users, recipe.huber) | generic_losses(model, everyone, recipe.huber)
+        agreed = simulate(pool, recipe.users // 2, recipe.everyone, rng)
+        losses = personal_losses(model, users, recipe.huber) | generic_losses(model, agreed, recipe.huber)
+        if everyone is not None:
+            losses |= everyone_losses(model, everyone, recipe.users, recipe.huber, rng)
         decay = recipe.svm_decay * (model.svm.weight.square().sum() + 0.01 * model.svm_d.weight.square().sum())
         loss = sum(losses.values(), decay)
         optimiser.zero_grad(set_to_none=True)
@@ -144,6 +167,15 @@ def _fit(model: PHDGIFs, pool: Pool, recipe: Recipe) -> None:
             said = "   ".join(f"{name} {value.item():.3f}" for name, value in losses.items())
             LOG.info(f"{step:>7} of {recipe.steps} steps   {said}")
     model.eval()
+
+
+@torch.inference_mode()
+def _log_everyone(model: PHDGIFs, everyone: Everyone) -> None:
+    """Say how often a GIF of a collection that was held out wins against a stretch that was not chosen."""
+    score = Comparison(model).generic
+    gifs, ordinary, dull = (score(some, some[:0]) for some in (everyone.held_out, everyone.ordinary, everyone.dull))
+    said = [float((gifs[:, None] > some).mean()) for some in (ordinary, dull)]
+    LOG.info(f"held-out GIFs win against {said[0]:.1%} of ordinary stretches, {said[1]:.1%} of dull ones")
 
 
 @torch.inference_mode()
@@ -175,10 +207,16 @@ def _choose_fusion(model: PHDGIFs, pool: Pool, recipe: Recipe) -> None:
     )
 
 
-def _photo_vectors(
-    encoder: FrameEncoder, photos: Sequence[Photo], recipe: Recipe, kept: Path
-) -> tuple[Vectors, NDArray[np.int64]]:
-    """Two views of some photos of every topic: unit vectors (N, VIEWS, embedding), and which photos they are, (N,)."""
+def _standardised(rows: NDArray[np.float32]) -> tuple[Vectors, Vectors, Vectors]:
+    """Return rows (M, D) of mean 0 and deviation 1, and the mean and deviation (D,) that they had."""
+    mean, scale = rows.mean(axis=0), rows.std(axis=0).clip(1e-3)
+    return ((rows - mean) / scale).astype(np.float32), mean, scale
+
+
+def _photo_views(
+    model: PHDGIFs, photos: Sequence[Photo], recipe: Recipe, kept: Path
+) -> tuple[Views, NDArray[np.int64]]:
+    """Look at two views of some photos of every topic. Returns that, and which photos they are, (N,)."""
     if not kept.exists():
         images, readable = cached_images(photos, CACHE_SIDE, kept.with_name("photos.npy"))
         rng = np.random.default_rng(recipe.seed)
@@ -190,16 +228,23 @@ def _photo_vectors(
         rows = np.sort(np.concatenate(chosen))
         side = recipe.config.side
         vectors = np.empty((len(rows), VIEWS, recipe.config.embedding), np.float32)
-        device = next(encoder.parameters()).device
-        encoder.to(memory_format=torch.channels_last)
+        still = np.empty((len(rows), VIEWS, STILL_SIZE), np.float32)
+        presence = np.empty((len(rows), VIEWS), np.float32)
+        device = next(model.encoder.parameters()).device
+        model.encoder.to(memory_format=torch.channels_last)
         for start in range(0, len(rows), 32):
             part = rows[start : start + 32]
             shown = np.stack([jitter(np.asarray(images[row]), side, rng) for row in part for _ in range(VIEWS)])
             with torch.inference_mode():
-                said = encoder(torch.from_numpy(shown).to(device).permute(0, 3, 1, 2))
-            vectors[start : start + 32] = functional.normalize(said, dim=1).cpu().numpy().reshape(len(part), VIEWS, -1)
+                said = model.encoder(torch.from_numpy(shown).to(device).permute(0, 3, 1, 2))
+            here = slice(start, start + len(part))
+            vectors[here] = functional.normalize(said, dim=1).cpu().numpy().reshape(len(part), VIEWS, -1)
+            poses = [describe_pose(joints[None], USUAL_ASPECT) for joints in joints_in(model.pose, shown)]
+            still[here] = np.stack([pose.still for pose in poses]).reshape(len(part), VIEWS, -1)
+            presence[here] = np.array([pose.presence for pose in poses]).reshape(len(part), VIEWS)
             if start % 3200 == 0:
-                LOG.info(f"{start:>7} of {len(rows)} photos encoded")
-        np.savez(kept, vectors=vectors, rows=rows)
+                LOG.info(f"{start:>7} of {len(rows)} photos seen")
+        np.savez(kept, vectors=vectors, still=still, presence=presence, rows=rows)
     with np.load(kept) as saved:
-        return saved["vectors"], saved["rows"]
+        mean, scale = (b.numpy(force=True)[:STILL_SIZE] for b in (model.pose_mean, model.pose_scale))
+        return Views(saved["vectors"], (saved["still"] - mean) / scale, saved["presence"]), saved["rows"]

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.features import segment_vector
 from vision_models.gifs.motion import BRIGHTNESS_CHANGE
+from vision_models.gifs.pose import MOVES_SIZE, pose_part
 from vision_models.gifs.scorers import Vectors
 
 LONGEST_HISTORY = 20
@@ -55,8 +57,28 @@ class Pool:
     topic: NDArray[np.int64]  # (N,)
     kind: NDArray[np.int64]  # (N,) a finer group inside the topic
     active: NDArray[np.bool_]  # (topics,)
+    still: Vectors  # (N, VIEWS, STILL_SIZE) how somebody in the photo holds themselves, standardised
+    presence: Vectors  # (N, VIEWS) whether there is anybody
     motion: Vectors  # (M, MOTION_SIZE) of real clips, standardised
-    motion_weight: float
+    moves: Vectors  # (M, MOVES_SIZE) of somebody in these clips, standardised
+    config: PHDConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """What is known of some photos: each was seen in `VIEWS` different views."""
+
+    vectors: Vectors  # (N, VIEWS, embedding), unit length
+    still: Vectors  # (N, VIEWS, STILL_SIZE), standardised
+    presence: Vectors  # (N, VIEWS)
+
+
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """How things and people move in real clips, standardised."""
+
+    motion: Vectors  # (M, MOTION_SIZE)
+    moves: Vectors  # (M, MOVES_SIZE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,28 +91,29 @@ class Users:
     length: NDArray[np.int64]  # (U,) of the history, 1..LONGEST_HISTORY
 
 
-def make_pool(
-    vectors: Vectors, names: NDArray[np.str_], split: set[str], motion: Vectors, motion_weight: float
-) -> Pool:
+def make_pool(views: Views, names: NDArray[np.str_], split: set[str], moves: Moves, config: PHDConfig) -> Pool:
     """Gather what users of one split are made of.
 
     Args:
-        vectors: (N, VIEWS, embedding) views of photos, unit length.
+        views: Of N photos.
         names: (N,) their topics.
         split: The topics of these users.
-        motion: (M, 36) of real clips, standardised.
-        motion_weight: Of the config.
+        moves: Of real clips.
+        config: Says how much motion and pose count.
     """
     members = np.flatnonzero(np.isin(names, sorted(split)))
     topics, topic = np.unique(names[members], return_inverse=True)
-    mine = vectors[members]
+    mine = views.vectors[members]
     return Pool(
         vectors=mine,
         topic=topic,
         kind=_kinds(mine.mean(axis=1), topic),
         active=np.array([name not in CALM for name in topics]),
-        motion=motion,
-        motion_weight=motion_weight,
+        still=views.still[members],
+        presence=views.presence[members],
+        motion=moves.motion,
+        moves=moves.moves,
+        config=config,
     )
 
 
@@ -157,9 +180,12 @@ def _user(
         step = rng.normal(0, habits.step / shown.shape[1] ** 0.5, (len(present), shown.shape[1]))[place]
         shown, past_shown = shown + step[:segments], past_shown + step[segments:]
     is_still = not is_lively and rng.random() < habits.still_share
-    seen = segment_vector(shown, None if is_still else pool.motion[motion], pool.motion_weight)
+    weight = pool.config.motion_weight
+    pose = _poses(pool, photos, None if is_still else motion, rng)
+    seen = segment_vector(shown, None if is_still else pool.motion[motion], weight, pose)
     history = np.zeros((LONGEST_HISTORY, seen.shape[1]), np.float32)
-    history[:h] = segment_vector(past_shown, pool.motion[past_motion], pool.motion_weight)
+    past_pose = _poses(pool, past, past_motion, rng)
+    history[:h] = segment_vector(past_shown, pool.motion[past_motion], weight, past_pose)
     return seen, wanted, history, np.int64(h)
 
 
@@ -215,3 +241,13 @@ def _views(pool: Pool, photos: NDArray[np.int64], rng: np.random.Generator) -> V
     """One view of each photo, or, as of a segment with several frames, the mean of two."""
     first, second = (pool.vectors[photos, rng.integers(VIEWS, size=len(photos))] for _ in range(2))
     return ((first + second) / 2).astype(np.float32, copy=False)
+
+
+def _poses(
+    pool: Pool, photos: NDArray[np.int64], motion: NDArray[np.int64] | None, rng: np.random.Generator
+) -> Vectors:
+    """How somebody holds themselves in one view of each photo, and moves in a clip, if motion is known at all."""
+    view = rng.integers(VIEWS, size=len(photos))
+    still = pool.still[photos, view]
+    moves = np.zeros((len(photos), MOVES_SIZE), np.float32) if motion is None else pool.moves[motion]
+    return pose_part(still, moves, pool.presence[photos, view], pool.config.pose_weight)
