@@ -6,16 +6,22 @@ import math
 import os
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from vision_models.errors import VideoError
-from vision_models.media.ffmpeg import Ffmpeg, frame_filters, opened, patience_s, sampled, seek
-from vision_models.media.videos import Video, probe
+import numpy as np
 
+from vision_models.errors import VideoError
+from vision_models.media.edits import AS_IT_IS, Edits, caption_picture, shaped
+from vision_models.media.ffmpeg import Ffmpeg, frame_filters, opened, output_format, patience_s, sampled, seek
+from vision_models.media.videos import Video, probe, read_frames
+
+FLAT_LOOKS = 4  # frames that tell whether a clip is a drawing
+FLAT_COLOURS, FLAT_SHARE = 200, 0.985  # so many colours, of 32 levels each way, make up so much of it
 MAX_GIF_PIXELS = 200_000_000  # of all its frames: they wait, 4 bytes a pixel, until the palette has seen the last
 
 
-def write_gif(  # noqa: PLR0917 - in the order in which one says it: from when to when, where to, how
+def write_gif(  # noqa: PLR0913, PLR0917 - in the order in which one says it: from when to when, where to, how
     video: Video | str | os.PathLike[str],
     start_s: float,
     end_s: float,
@@ -25,14 +31,16 @@ def write_gif(  # noqa: PLR0917 - in the order in which one says it: from when t
     max_bytes: int | None = None,
     *,
     loop: bool = True,
+    edits: Edits = AS_IT_IS,
 ) -> Path:
     """Cut a piece out of a video and write it as GIF, MP4 or WebP, whichever the path's ending says.
 
     A GIF counts time in 1/100 s, so fps becomes the nearest of 50, 33.3, 25, 20, 16.7, 14.3, 12.5, 11.1,
     10, ... and plays at the right speed. Its 256 colours are chosen for the piece, and dithered with a
-    fixed pattern, which neither flickers nor bloats the file. MP4 (H.264) and WebP keep fps; MP4 is
-    made for browsers: even width and height, 4:2:0, index at the front. There is no sound, and nothing
-    of the video's metadata (such as the place where it was recorded) is copied.
+    fixed pattern, which neither flickers nor bloats the file; drawings of few colours are not dithered.
+    MP4 (H.264) and WebP keep fps; MP4 is made for browsers: even width and height, 4:2:0, index at the
+    front. There is no sound, and nothing of the video's metadata (such as the place where it was
+    recorded) is copied.
 
     Args:
         video: a path, or what `probe` said about it.
@@ -45,6 +53,7 @@ def write_gif(  # noqa: PLR0917 - in the order in which one says it: from when t
         max_bytes: the largest file that will do. If need be, frames get smaller, come less often, and
             (not in GIF) is compressed more. Two to five files are written to find out how much.
         loop: play forever rather than once. Players decide about MP4 themselves.
+        edits: a caption, another speed, back and forth, another shape.
 
     Returns:
         The path.
@@ -65,7 +74,8 @@ def write_gif(  # noqa: PLR0917 - in the order in which one says it: from when t
         raise VideoError(
             f"There is nothing to cut out: choose a start before the end, both within {video.duration_s:.1f} s."
         )
-    clip = _Clip(video, start_s, end_s, min(height or video.height, video.height), fps, loop)
+    video = shaped(video, edits.shape)
+    clip = _Clip(video, start_s, end_s, min(height or video.height, video.height), fps, loop, edits)
     most = min(1.0, MAX_GIF_PIXELS / clip.pixels) if ending == ".gif" else 1.0
     if most < 1 and max_bytes is None:
         raise VideoError("This GIF would be too large to make. Please make it shorter or less high, or choose MP4.")
@@ -89,11 +99,22 @@ class _Clip:
     height: int
     fps: float
     loop: bool
+    edits: Edits
 
     @property
     def pixels(self) -> float:
         """Of all its pictures together."""
-        return (self.end_s - self.start_s) * self.fps * self.height**2 * self.video.width / self.video.height
+        seconds = (self.end_s - self.start_s) / self.edits.speed * (2 if self.edits.back_and_forth else 1)
+        return seconds * self.fps * self.height**2 * self.video.width / self.video.height
+
+    @cached_property
+    def is_flat(self) -> bool:
+        """Whether few colours make it up, as in drawings and screen recordings; dithering harms those."""
+        size = max(round(self.video.width * self.height / self.video.height), 1), self.height
+        rate = FLAT_LOOKS / (self.end_s - self.start_s)
+        frames = read_frames(self.video, fps=rate, size=size, start_s=self.start_s, end_s=self.end_s)
+        codes = np.concatenate([(frame >> 3).reshape(-1, 3) @ np.array([1024, 32, 1]) for _, frame in frames])
+        return bool(np.sort(np.bincount(codes))[-FLAT_COLOURS:].sum() >= FLAT_SHARE * len(codes))
 
     def write(self, part: Path, share: float = 1.0) -> None:
         """Write a file that has about `share` times the bytes of one that gives up nothing.
@@ -127,19 +148,40 @@ class _Clip:
         width = max(round(self.video.width * height / self.video.height), 2)
         if part.suffix == ".mp4":
             width, height = width // 2 * 2, height // 2 * 2
-        span_s = self.end_s - self.start_s
-        filters = sampled(self.video, self.start_s, fps, max(round(span_s * fps), 1))
-        filters += "," + frame_filters(self.video, (width, height), "lanczos", pixels)
+        captions = []
+        if self.edits.caption:
+            written = part.with_name("caption.png")
+            caption_picture(self.edits, (width, height)).save(written)
+            captions = ["-i", f"file:{written.absolute()}"]
+        filters = self._filters(fps, (width, height), pixels)
         if part.suffix == ".gif":
             # stats_mode=diff gives up to 3 % smaller files, but loses the colours that come after a still moment.
+            dither = "none" if self.is_flat else "bayer:bayer_scale=5"
             filters += ",split[a][b];[a]palettegen=stats_mode=full[palette]"
-            filters += ";[b][palette]paletteuse=dither=bayer:bayer_scale=4:diff_mode=rectangle"
-        cut_from = opened(self.video, seek(self.video, self.start_s))
-        output = ["-map", self.video.stream.place, "-vf", filters, "-fps_mode", "passthrough", "-map_metadata", "-1"]
-        output += ["-map_chapters", "-1", *options]
-        cpu_s = patience_s(self.video, span_s) + 3e-6 * self.pixels
+            filters += f";[b][palette]paletteuse=dither={dither}:diff_mode=rectangle"
+        cut_from = [*opened(self.video, seek(self.video, self.start_s)), *captions]
+        output = ["-filter_complex", f"{filters}[out]", "-map", "[out]", "-fps_mode", "passthrough"]
+        output += ["-map_metadata", "-1", "-map_chapters", "-1", *options]
+        cpu_s = patience_s(self.video, self.end_s - self.start_s) + 3e-6 * self.pixels
         with Ffmpeg([*cut_from, *output, f"file:{part.absolute()}"], cpu_s=cpu_s) as run:
             run.finish(within_s=10 * cpu_s)
+
+    def _filters(self, fps: float, size: tuple[int, int], pixels: str) -> str:
+        """Say how the frames come about, up to their colours; a caption is the second input."""
+        edits = self.edits
+        count = max(round((self.end_s - self.start_s) / edits.speed * fps), 1)
+        filters = f"[{self.video.stream.place}]{sampled(self.video, self.start_s, fps / edits.speed, count)}"
+        filters += "," + frame_filters(self.video, size, "lanczos", "rgba" if edits.caption else pixels)
+        if edits.back_and_forth and count > 2:
+            filters += (
+                f",split[on][off];[off]reverse,trim=start_frame=1:end_frame={count - 1},setpts=PTS-STARTPTS[back]"
+            )
+            filters += ";[on][back]concat"
+        if edits != AS_IT_IS:  # the frames that are left follow each other at the wanted rate
+            filters += f",settb=AVTB,setpts=N/({fps:.6f}*TB),fps={fps:.6f}"
+        if edits.caption:
+            filters += f"[bare];[bare][1:0]overlay=format=rgb,{output_format(pixels)}"
+        return filters
 
 
 def _largest_that_fits(clip: _Clip, part: Path, max_bytes: int, most: float) -> Path:

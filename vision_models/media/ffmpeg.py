@@ -276,10 +276,16 @@ def frame_filters(video: Video, size: tuple[int, int], scaler: str, pixels: str 
         known = "bt709" if stream.transfer in {"unknown", "reserved"} else stream.transfer
         filters += [f"format=gbrp,setparams=color_primaries={stream.primaries}:color_trc={known}:colorspace=gbr"]
         filters += ["zscale=t=linear,format=gbrpf32le,zscale=p=bt709,zscale=t=bt709,format=gbrp"]
-    if matrix:
-        filters.append(f"scale=out_color_matrix={matrix}:out_range=tv")
-        filters.append("setparams=color_primaries=bt709:color_trc=bt709")
-    return ",".join([*filters, "setsar=1", f"format={pixels}"])
+    return ",".join([*filters, "setsar=1", output_format(f"{pixels}:{matrix}" if matrix else pixels)])
+
+
+def output_format(pixels: str) -> str:
+    """Filters that turn pictures into ffmpeg's format `pixels`, and for YUV after a colon its matrix."""
+    pixels, _, matrix = pixels.partition(":")
+    if not matrix:
+        return f"format={pixels}"
+    tagged = "setparams=color_primaries=bt709:color_trc=bt709"
+    return f"scale=out_color_matrix={matrix}:out_range=tv,{tagged},format={pixels}"
 
 
 def woven(video: Video) -> str:
