@@ -6,6 +6,7 @@ import spaces  # before torch: on ZeroGPU it takes CUDA's place
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from demos.components import render
 from demos.components.gif_cards import sides
 from demos.components.history import Liked, gallery
 from demos.components.timeline import FilmStrip, timeline
+from demos.components.trim_bar import trim_bar
 from demos.components.words import clock, file_size, moving_picture
 from demos.files import deleted_on_schedule, errors_on_page, new_folder, uploaded
 from demos.gif_visit import (
@@ -42,6 +44,7 @@ from demos.samples.videos import TASTES, liked_gifs, sample_video
 from demos.shell import FAILED, HIDE, SHOW, line, weights_source
 from vision_models.errors import VideoError
 from vision_models.media.bars import without_bars
+from vision_models.media.edits import LONGEST_CAPTION, Edits
 from vision_models.media.videos import probe
 
 if TYPE_CHECKING:
@@ -113,10 +116,10 @@ def show(visit: Visit, percent: float, count: int, length_s: float, *look: Any) 
     job, highlights = visit.job, visit.highlights
     if job is None or highlights is None:
         raise gr.Error(GONE, print_exception=False)
-    here = [one for one in visit.disliked if one.video == job.video]
+    here = [one for one in (*visit.disliked, *visit.liked) if one.video == job.video]
     mine = highlights.reweight(percent / 100)
     yours = choose(mine, count, length_s, visit.ranked_for, here) if visit.ranked_for or visit.disliked else []
-    everyones = choose(highlights.reweight(0), count, length_s, visit.ranked_for)
+    everyones = choose(highlights.reweight(0), count, length_s, visit.ranked_for, here)
     visit.shown = tuple(with_files(job, everyones, Look(*look))), tuple(with_files(job, yours, Look(*look)))
     scores = timeline(job.video, job.film, mine.segments, *visit.shown, visit.ranked_for, lead_s=job.lead_s)
     return scores, sides(*visit.shown, visit.ranked_for, job.lead_s)
@@ -139,18 +142,30 @@ def draw(visit: Visit, *look: Any) -> Iterator[Any]:
         yield sides(*shown, visit.ranked_for, job.lead_s)
 
 
-def trim(
-    visit: Visit, start_s: float | None, end_s: float | None, kilobytes: float | None, *look: Any
-) -> tuple[Any, ...]:
-    """Cut between the times in the fields, into no more than so many kilobytes, and offer the file."""
-    if start_s is None and end_s is None:
+def move(event: gr.EventData) -> tuple[float, float]:
+    """Take over where the edges of the trim bar were dragged to."""
+    return round(float(event.start), 2), round(float(event.end), 2)
+
+
+def close_trimmer() -> tuple[Any, ...]:
+    """Put the trimmer away with the video that it was for."""
+    return HIDE, None, None, "", "", line(""), gr.update(label="Save", value=None, interactive=False)
+
+
+def trim(visit: Visit, start_s: float | None, end_s: float | None, *wishes: Any) -> tuple[Any, ...]:
+    """Cut between the times in the fields, with what is wished for, and offer the file."""
+    if not start_s and not end_s:
         return gr.skip(), gr.skip(), gr.skip()  # nothing was opened yet
+    *look, caption, position, speed, back_and_forth, shape = wishes
     try:
         job, start_s, end_s = check_trim(visit.job, start_s or 0, end_s or 0)
-        file = job.cut(start_s, end_s, Look(*look), round(kilobytes or 0) or None)
+        text = str(caption or "").strip()[:LONGEST_CAPTION]
+        edits = Edits(text, position, speed=float(speed), back_and_forth=bool(back_and_forth), shape=shape)
+        file = job.cut(start_s, end_s, replace(Look(*look), edits=edits))
     except VideoError as error:
         return gr.skip(), line(str(error), "problem"), gr.update(label="Save", value=None, interactive=False)
-    said = line(f"{end_s - start_s:.1f} seconds, {file_size(file)}")
+    length_s = (end_s - start_s) / edits.speed * (2 if edits.back_and_forth else 1)
+    said = line(f"{length_s:.1f} seconds, {file_size(file)}")
     offer = gr.update(label=f"Save ({file.suffix}, {file_size(file)})", value=str(file), interactive=True)
     return render("preview", picture=moving_picture(file, "The trimmed GIF")), said, offer
 
@@ -267,11 +282,12 @@ class Events:
             raise gr.Error(GONE, print_exception=False)
         side, index = int(event.side), int(event.index)
         if side not in {0, 1} or not 0 <= index < len(visit.shown[side]):  # drawn anew since the click
-            return visit, *(gr.skip(),) * 5
+            return visit, *(gr.skip(),) * 6
         clip = visit.shown[side][index].clip
         if event.action == "trim":
             start_s, end_s = clip.start_s + job.lead_s, clip.end_s + job.lead_s
-            return visit, gr.skip(), gr.skip(), SHOW, round(start_s, 1), round(end_s, 1)
+            film = trim_bar(job.index.video, clip.start_s, clip.end_s)
+            return visit, gr.skip(), gr.skip(), SHOW, round(start_s, 2), round(end_s, 2), film
         said = gr.skip()
         if event.action == "like" and len(visit.liked) >= HISTORY_GIFS:
             said = line(f"A history holds up to {HISTORY_GIFS} GIFs. Remove one to make room.", "problem")
@@ -281,7 +297,7 @@ class Events:
             name = f"{clock(clip.start_s + job.lead_s)} of {job.video.name}"
             one = Liked(file, name, vector, job.video, clip.start_s, clip.end_s)
             (visit.liked if event.action == "like" else visit.disliked).append(one)
-        return visit, gallery(visit.liked, visit.disliked), said, gr.skip(), gr.skip(), gr.skip()
+        return visit, gallery(visit.liked, visit.disliked), said, *(gr.skip(),) * 4
 
     def gifs(  # noqa: PLR0917 - gradio passes them by position
         self,
@@ -292,6 +308,7 @@ class Events:
         weight: float = 1.0,
         height: int = 240,
         fps: float = 12.5,
+        max_mb: float = 5.0,
     ) -> tuple[list[gr.FileData], list[dict[str, Any]]]:
         """Cut the GIFs out of a video that the owner of a few other GIFs would have cut.
 
@@ -303,6 +320,7 @@ class Events:
             weight: From 0 (what everyone gets) to 1 (fully personal).
             height: Of the GIFs in pixels, from 16 to 1080; never more than the video has.
             fps: Frames per second, from 1 to 50.
+            max_mb: No file is larger than so many megabytes, from 0.1 to 100; if need be, frames get smaller and fewer.
 
         Returns:
             The GIF files, best first, and for each of them start_s and end_s as a player shows them, score (comparable
@@ -318,13 +336,14 @@ class Events:
         check_number("weight", weight, 0, 1)
         check_number("height", height, 16, 1080)
         check_number("fps", fps, 1, 50)
+        check_number("max_mb", max_mb, 0.1, 100)
         vectors = self._sent_history(history or [])
         with errors_on_page(), new_folder() as folder:
             known = without_bars(check_length(probe(path), VIDEO_SECONDS, "video"))
             index = self.predictor.join(known, [self.encode(samples) for samples in self.predictor.sample(known)])
             clips = self.predictor.score(index, vectors, weight=float(weight)).best(int(count), float(length_s))
             job = Job(path, index, "", folder)
-            look = Look(int(height), float(fps), ".gif")
+            look = Look(int(height), float(fps), ".gif", float(max_mb))
             files = [job.cut(clip.start_s, clip.end_s, look) for clip in clips]
         told = ("score", "nearest", "similarity")
         lead_s = known.lead_s

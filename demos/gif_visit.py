@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from demos.files import deleted_on_schedule
 from demos.shell import UPLOAD_MEGABYTES, line
 from vision_models.errors import VideoError
 from vision_models.media.clips import write_gif
+from vision_models.media.edits import AS_IT_IS, Edits
 from vision_models.media.videos import Video
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ class Look:
     height: int
     fps: float
     suffix: str
+    megabytes: float = 0  # at most; 0 is no limit
+    edits: Edits = AS_IT_IS
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,19 +57,21 @@ class Job:
         """What a player, and so the visitor, shows at the first frame."""
         return self.index.video.lead_s
 
-    def file(self, start_s: float, end_s: float, look: Look, kilobytes: int | None = None) -> Path:
+    def file(self, start_s: float, end_s: float, look: Look) -> Path:
         """Return where a GIF lies, or will lie once it is cut."""
-        limit = f"-{kilobytes}KB" if kilobytes else ""
+        limit = f"-{look.megabytes:g}MB" if look.megabytes else ""
+        if look.edits != AS_IT_IS:
+            limit += f"-{sha256(repr(look.edits).encode()).hexdigest()[:8]}"
         start_s, end_s = start_s + self.lead_s, end_s + self.lead_s
         name = f"{self.video.stem}-{start_s:.2f}-{end_s:.2f}-{look.height}p-{look.fps:g}fps{limit}{look.suffix}"
         return self.folder / name
 
-    def cut(self, start_s: float, end_s: float, look: Look, kilobytes: int | None = None) -> Path:
+    def cut(self, start_s: float, end_s: float, look: Look) -> Path:
         """Cut a GIF, unless that was done before, and return its file."""
-        file = self.file(start_s, end_s, look, kilobytes)
+        file = self.file(start_s, end_s, look)
         if not file.exists():
-            limit = 1000 * kilobytes if kilobytes else None
-            write_gif(self.index.video, start_s, end_s, file, height=look.height, fps=look.fps, max_bytes=limit)
+            limit, wish = round(1e6 * look.megabytes) or None, look.edits
+            write_gif(self.index.video, start_s, end_s, file, look.height, look.fps, max_bytes=limit, edits=wish)
         return deleted_on_schedule(file)
 
 
@@ -89,7 +95,7 @@ class Visit:
 def choose(
     highlights: "Highlights", count: int, length_s: float, liked: Sequence[Liked], unwanted: Sequence[Liked] = ()
 ) -> list[Pick]:
-    """Return the best clips that do not touch a moment that the visitor did not want."""
+    """Return the best clips that do not touch a moment that the visitor did not want, or has taken already."""
     scores = points([segment.score for segment in highlights.segments])
     clips = highlights.best(count + 3 * len(unwanted), length_s)  # one moment touches two or three at most
     wanted = (c for c in clips if not any(c.start_s < one.end_s and one.start_s < c.end_s for one in unwanted))

@@ -13,7 +13,20 @@ from markupsafe import Markup
 
 from demos.components import part, render
 from demos.components.history import gallery
-from demos.gif_events import Events, apologise, arrange, begin, cancel, draw, forget, refuse, show, trim
+from demos.gif_events import (
+    Events,
+    apologise,
+    arrange,
+    begin,
+    cancel,
+    close_trimmer,
+    draw,
+    forget,
+    move,
+    refuse,
+    show,
+    trim,
+)
 from demos.gif_visit import (
     LIMITS,
     MAX_COUNT,
@@ -32,6 +45,8 @@ from demos.shell import (
     scroll_on_phones,
     status_line,
 )
+from vision_models.media.edits import FASTEST, LONGEST_CAPTION, SLOWEST
+from vision_models.media.videos import ANIMATION_SUFFIXES, VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     from vision_models.gifs.predictor import HighlightPredictor
@@ -39,9 +54,10 @@ if TYPE_CHECKING:
 
 HEIGHTS = 160, 240, 360, 480  # pixels
 RATES = 10, 12.5, 20, 25  # frames a second at which a GIF, whose clock ticks every 10 ms, plays at the right speed
+SIZES = [("1 MB", 1), ("2 MB", 2), ("5 MB", 5), ("10 MB", 10), ("Any size", 0)]
 FORMATS = {"GIF": ".gif", "MP4": ".mp4", "WebP": ".webp"}
-HISTORY_TYPES = [".gif", ".mp4", ".webm", ".webp", ".mov", ".m4v"]
-VIDEO_TYPES = ["video", ".mkv", ".gif"]
+HISTORY_TYPES = ["video", *sorted(VIDEO_SUFFIXES | ANIMATION_SUFFIXES)]
+VIDEO_TYPES = HISTORY_TYPES  # which endings a browser calls video depends on the system
 
 HEADLINE = "The GIFs that you would have cut."
 SENTENCE = """Show a few GIFs that you like and drop in a video: its best moments come back, chosen the way you choose.
@@ -84,10 +100,11 @@ class _Trimmer:
     """The parts with which a result is cut by hand."""
 
     column: gr.Column
+    bar: gr.HTML
     preview: gr.HTML
     start: gr.Number
     end: gr.Number
-    kilobytes: gr.Number
+    edits: list[gr.components.Component]  # caption, its position, speed, back and forth, shape
     size: gr.HTML
     save: gr.DownloadButton
 
@@ -100,7 +117,7 @@ class _Result:
     cards: gr.HTML
     count: gr.Slider
     length: gr.Slider
-    look: list[gr.components.Component]  # height, frames per second, format
+    look: list[gr.components.Component]  # height, frames per second, format, megabytes
     trimmer: _Trimmer
     scores: gr.HTML
 
@@ -125,7 +142,7 @@ def _lay_out_result() -> _Result:
     gr.HTML("<h3><b>3</b> Your GIFs</h3>")
     weight = gr.Slider(0, 100, 100, step=5, label="How personal (%)", info=BLEND, interactive=False, elem_id="weight")
     cards = part("actions", elem_id="cards")
-    with gr.Accordion("Number, length, size and format", open=False):
+    with gr.Accordion("Number, length, size and format (files of up to 5 MB)", open=False):
         with gr.Row():
             count = gr.Slider(1, MAX_COUNT, 3, step=1, label="How many")
             length = gr.Slider(MIN_LENGTH, MAX_LENGTH, 4, step=0.5, label="Length (seconds)")
@@ -133,22 +150,31 @@ def _lay_out_result() -> _Result:
             height = gr.Dropdown(HEIGHTS, value=240, label="Height (pixels)")
             fps = gr.Dropdown(RATES, value=12.5, label="Frames per second")
             kind = gr.Radio(list(FORMATS.items()), value=".gif", label="Format")
+            most = gr.Dropdown(SIZES, value=5, label="Largest file")
     trimmer = _lay_out_trimmer()
     scores = part("timeline", elem_id="scores")
-    return _Result(weight, cards, count, length, [height, fps, kind], trimmer, scores)
+    return _Result(weight, cards, count, length, [height, fps, kind, most], trimmer, scores)
 
 
 def _lay_out_trimmer() -> _Trimmer:
-    with gr.Column(visible=False, elem_id="trimmer") as column, gr.Row(equal_height=False):
-        preview = gr.HTML(apply_default_css=False, elem_id="preview")
-        with gr.Column():
-            with gr.Row():
-                start = gr.Number(label="Start (s)", minimum=0, step=0.1, min_width=90)
-                end = gr.Number(label="End (s)", minimum=0, step=0.1, min_width=90)
-                kilobytes = gr.Number(0, label="At most (KB, 0: any)", minimum=0, step=100, min_width=90)
-            size = gr.HTML(elem_classes="status")
-            save = gr.DownloadButton("Save", interactive=False, variant="primary")
-    return _Trimmer(column, preview, start, end, kilobytes, size, save)
+    with gr.Column(visible=False, elem_id="trimmer") as column:
+        gr.HTML("<h4>Trim</h4>")
+        bar = part("trim_bar", elem_id="trim-bar")
+        with gr.Row(equal_height=False):
+            preview = gr.HTML(apply_default_css=False, elem_id="preview")
+            with gr.Column():
+                with gr.Row():
+                    start = gr.Number(label="Start (s)", minimum=0, step=0.1, min_width=90)
+                    end = gr.Number(label="End (s)", minimum=0, step=0.1, min_width=90)
+                with gr.Accordion("Words, speed and shape", open=False):
+                    caption = gr.Textbox(label="Words on it", max_length=LONGEST_CAPTION, placeholder="none")
+                    position = gr.Radio(["top", "middle", "bottom"], value="bottom", label="Where")
+                    speed = gr.Slider(SLOWEST, FASTEST, 1, step=0.25, label="Speed (1 is as filmed)")
+                    back_and_forth = gr.Checkbox(label="Forwards, then backwards")
+                    shape = gr.Radio(["as it is", "square", "portrait"], value="as it is", label="Shape")
+                size = gr.HTML(elem_classes="status")
+                save = gr.DownloadButton("Save", interactive=False, variant="primary")
+    return _Trimmer(column, bar, preview, start, end, [caption, position, speed, back_and_forth, shape], size, save)
 
 
 def build_gifs(load: Callable[[], tuple["HighlightPredictor", str]] = load_predictor) -> None:
@@ -185,7 +211,7 @@ def _wire(events: Events, visit: gr.State, inputs: _Inputs, result: _Result, out
     wishes = [visit, result.weight, result.count, result.length, *result.look]
     trimmer = result.trimmer
     trimming = (
-        [visit, trimmer.start, trimmer.end, trimmer.kilobytes, *result.look],
+        [visit, trimmer.start, trimmer.end, *result.look, *trimmer.edits],
         [trimmer.preview, trimmer.size, trimmer.save],
     )
 
@@ -200,7 +226,7 @@ def _wire(events: Events, visit: gr.State, inputs: _Inputs, result: _Result, out
     arranged = inputs.history.select(arrange, visit, [visit, inputs.history], **at_once, trigger_mode="multiple")
     known = [visit, inputs.history, inputs.upload, inputs.status]
     added = inputs.upload.upload(events.add, [visit, inputs.upload], known, **waiting, **several)
-    opened = [visit, inputs.history, inputs.status, trimmer.column, trimmer.start, trimmer.end]
+    opened = [visit, inputs.history, inputs.status, trimmer.column, trimmer.start, trimmer.end, trimmer.bar]
     judged = result.cards.select(events.judge, [visit, *result.look], opened, **quiet)
     judged.success(trim, *trimming, **quiet).success(None, js=SHOW_TRIMMER)
     for event in (arranged, added, judged):
@@ -220,8 +246,12 @@ def _wire(events: Events, visit: gr.State, inputs: _Inputs, result: _Result, out
     inputs.video.clear(forget, visit, [visit, *outcome], **at_once)
     for wish in (result.weight, result.count, result.length, *result.look):
         redraw(wish.change(show, wishes, [result.scores, result.cards], **at_once, **latest))
-    for one in (trimmer.start, trimmer.end, trimmer.kilobytes, *result.look):
+    trimmer.bar.select(move, None, [trimmer.start, trimmer.end], **at_once)
+    for one in (trimmer.start, trimmer.end, *result.look, *trimmer.edits):
         one.change(trim, *trimming, **quiet, **latest)
+    put_away = [trimmer.column, trimmer.start, trimmer.end, trimmer.bar, *trimming[1]]
+    for gone in (inputs.video.upload, inputs.video.clear, taken.success):
+        gone(close_trimmer, None, put_away, **at_once)
 
 
 if __name__ == "__main__":

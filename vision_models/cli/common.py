@@ -59,12 +59,14 @@ def need_one_of(*options: str, given: bool) -> None:
         raise DataError(f"There is nothing to evaluate on. Give {' or '.join(options)}.")
 
 
-def check_output(path: Path, endings: Collection[str], *inputs: Path) -> None:
-    """Refuse, before any work, a file that could not be written as its ending says, or that is one of the inputs."""
+def check_output(path: Path, endings: Collection[str], *inputs: Path, overwrite: bool = True) -> None:
+    """Refuse, before any work, to write a file of another ending, over one of the inputs, or unasked over any other."""
     if path.suffix.lower() not in endings:
         raise DataError(f"{path} should end in {' or '.join(endings)}.")
     if any(path.exists() and path.samefile(one) for one in inputs if one.exists()):
         raise DataError(f"{path} is the file that is read. Name another one to write to; nothing was changed.")
+    if path.exists() and not overwrite:
+        raise DataError(f"{path} is there already. Choose another folder, or say --overwrite; nothing was changed.")
 
 
 def _show_progress() -> None:

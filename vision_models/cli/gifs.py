@@ -18,6 +18,8 @@ from vision_models.cli.common import (
     need_one_of,
     one_line_errors,
 )
+from vision_models.errors import DataError
+from vision_models.media.edits import FASTEST, SLOWEST, Edits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +34,22 @@ class GifKind(StrEnum):
     gif = "gif"
     mp4 = "mp4"
     webp = "webp"
+
+
+class Place(StrEnum):
+    """Where words are on a GIF."""
+
+    top = "top"
+    middle = "middle"
+    bottom = "bottom"
+
+
+class Outline(StrEnum):
+    """What shape a GIF has."""
+
+    as_it_is = "as it is"
+    square = "square"
+    portrait = "portrait"
 
 
 @one_line_errors
@@ -50,7 +68,14 @@ def gif(
     height: Annotated[int, typer.Option(min=16, help="Pixels; never more than the video has.")] = 240,
     fps: Annotated[float, typer.Option(min=1, max=50, help="Frames per second.")] = 12.5,
     kind: Annotated[GifKind, typer.Option("--format", help="What to write.")] = GifKind.gif,
-    max_kb: Annotated[int | None, typer.Option(min=1, help="Make every file smaller than this many kilobytes.")] = None,
+    max_kb: Annotated[int, typer.Option(min=0, help="Kilobytes that no file is larger than; 0 is any size.")] = 5000,
+    caption: Annotated[str, typer.Option(help="Words to write on every one.")] = "",
+    position: Annotated[Place, typer.Option(help="Where the words are.")] = Place.bottom,
+    speed: Annotated[float, typer.Option(min=SLOWEST, max=FASTEST, help="1 is as filmed.")] = 1.0,
+    back_and_forth: Annotated[bool, typer.Option(help="Play forwards, then backwards.")] = False,
+    shape: Annotated[Outline, typer.Option(help="Cut off what is too wide or too high for it.")] = Outline.as_it_is,
+    keep_bars: Annotated[bool, typer.Option(help="Keep bars that stay around the picture all the time.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace files that are there already.")] = False,
     by_shots: Annotated[bool, typer.Option(help="Rank shots instead of segments of five seconds.")] = False,
     weights: WeightsOption = None,
     device: DeviceOption = None,
@@ -58,10 +83,15 @@ def gif(
     """Cut the GIFs out of a video that you would have cut, judging by GIFs that you like."""
     from vision_models.gifs import HighlightPredictor
     from vision_models.media.clips import write_gif
+    from vision_models.media.videos import probe
 
     names = [output / f"{video.stem}-{number}.{kind}" for number in range(1, count + 1)]
     for name in names:
-        check_output(name, [f".{kind}"], video, *history or (), *disliked or ())
+        check_output(name, [f".{kind}"], video, *history or (), *disliked or (), overwrite=overwrite)
+    try:
+        edits = Edits(caption, position.value, speed=speed, back_and_forth=back_and_forth, shape=shape.value)
+    except ValueError as error:
+        raise DataError(str(error)) from error
     predictor = HighlightPredictor.from_pretrained(weights, device=device)
     liked = [_remembered(predictor, path) for path in history or ()]
     unwanted = [_remembered(predictor, path) for path in disliked or ()]
@@ -70,9 +100,10 @@ def gif(
     highlights = predictor.score(index, liked, unwanted, weight=weight, by_shots=by_shots)
     output.mkdir(parents=True, exist_ok=True)
     for name, clip in zip(names, highlights.best(count, length), strict=False):  # there may be fewer
-        limit = max_kb * 1000 if max_kb else None
+        limit = max_kb * 1000 or None
+        shown = probe(video) if keep_bars else index.video
         with about(video):
-            write_gif(index.video, clip.start_s, clip.end_s, name, height=height, fps=fps, max_bytes=limit)
+            write_gif(shown, clip.start_s, clip.end_s, name, height, fps, max_bytes=limit, edits=edits)
         like = ""
         if history and clip.nearest is not None:
             like = f", like {history[clip.nearest].name} ({clip.similarity:.2f})"

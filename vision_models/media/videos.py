@@ -108,11 +108,6 @@ class Video:
         width, height = max(round(self.width * crop.width), 1), max(round(self.height * crop.height), 1)
         return replace(self, crop=part, width=width, height=height)
 
-    def uncropped(self) -> Video:
-        """Return the same video with whole frames."""
-        width, height = round(self.width / self.crop.width), round(self.height / self.crop.height)
-        return replace(self, crop=WHOLE, width=width, height=height)
-
 
 def probe(path: str | os.PathLike[str]) -> Video:
     """Measure a video: walk through the file once, decode its first frame.
