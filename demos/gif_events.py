@@ -54,20 +54,22 @@ if TYPE_CHECKING:
 
 
 READY = SHOW, HIDE  # the buttons that start and cancel
-KEEP = (gr.skip(),) * 5
+KEEP = (gr.skip(),) * 6
 
 
 # ---- events that ask no network
 
 
-def working(text: str) -> tuple[Any, ...]:
-    """Return status, buttons, result and its placeholder while a video is being watched."""
-    return line(text), HIDE, gr.update(visible=True, value="Cancel", interactive=True), HIDE, SHOW
+def working(text: str, percent: float = 0, film: str = "") -> tuple[Any, ...]:
+    """Return status, buttons, result, its placeholder and the progress in its place while a video is being watched."""
+    progress = render("watching", text=text, percent=round(percent), film=film)
+    stop = gr.update(visible=True, value="Cancel", interactive=True)
+    return line(text), HIDE, stop, HIDE, HIDE, gr.update(value=progress, visible=True)
 
 
 def finished(text: str, kind: str = "", *, result: bool = False) -> tuple[Any, ...]:
     """Return the same for when that is over, one way or the other."""
-    return line(text, kind), *READY, *((SHOW, HIDE) if result else (HIDE, SHOW))
+    return line(text, kind), *READY, *((SHOW, HIDE) if result else (HIDE, SHOW)), gr.update(value="", visible=False)
 
 
 def begin(visit: Visit, file: dict[str, Any] | None) -> tuple[Any, ...]:
@@ -205,7 +207,7 @@ class Events:
             yield finished("There is no video yet. Drop one in, or borrow a taste.", "problem")
             return
         if visit.job and visit.job.video == path:
-            yield gr.skip(), *READY, SHOW, HIDE
+            yield gr.skip(), *READY, SHOW, HIDE, HIDE
             return
         try:
             start = time.perf_counter()
@@ -221,7 +223,8 @@ class Events:
                 strip.add(samples.look_times, samples.windows[:, 0])
                 left = (time.perf_counter() - start) * (video.duration_s / samples.end_s - 1)
                 more = f", about {left:.0f} s to go" if left > 1 else ""
-                yield working(f"Watched {clock(samples.end_s)} of {length}{more}…")
+                said = f"Watched {clock(samples.end_s)} of {length}{more}…"
+                yield working(said, 100 * samples.end_s / video.duration_s, strip.picture(so_far=True))
             if visit.wanted != path:
                 yield finished("Cancelled.") if visit.wanted is None else KEEP
                 return

@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
+import numpy as np
 
 from demos.components.gif_cards import Pick
 from demos.components.history import Liked
-from demos.components.words import clock, points
+from demos.components.words import clock
 from demos.files import deleted_on_schedule
 from demos.shell import UPLOAD_MEGABYTES, line
 from vision_models.errors import VideoError
+from vision_models.gifs.motion import SPEED
 from vision_models.media.clips import write_gif
 from vision_models.media.edits import AS_IT_IS, Edits
 from vision_models.media.videos import Video
 
 if TYPE_CHECKING:
-    from vision_models.gifs.result import Highlights, VideoIndex
+    from vision_models.gifs.result import Clip, Highlights, VideoIndex
 
 VIDEO_SECONDS = 3600
 HISTORY_GIFS = 50
@@ -29,6 +31,8 @@ MIN_LENGTH, MAX_LENGTH = 1, 10  # seconds, as proposed
 MAX_TRIMMED = 30  # seconds
 LIMITS = f"""Up to one hour and {UPLOAD_MEGABYTES} MB. A minute of video takes some 5 seconds, ten minutes about
 40."""
+LIVELY = 50  # per cent of the video's frames in which less moves
+SOMEBODY = 0.35  # how sure the network for joints is, on average, when there is a person
 GONE = "This video is no longer on the server. Please drop it in again."
 
 
@@ -96,11 +100,25 @@ def choose(
     highlights: "Highlights", count: int, length_s: float, liked: Sequence[Liked], unwanted: Sequence[Liked] = ()
 ) -> list[Pick]:
     """Return the best clips that do not touch a moment that the visitor did not want, or has taken already."""
-    scores = points([segment.score for segment in highlights.segments])
     clips = highlights.best(count + 3 * len(unwanted), length_s)  # one moment touches two or three at most
     wanted = (c for c in clips if not any(c.start_s < one.end_s and one.start_s < c.end_s for one in unwanted))
-    picks = [Pick(c, scores[c.segment], None if c.nearest is None else liked[c.nearest]) for c in wanted]
+    index = highlights.index
+    picks = [Pick(c, about(index, c), None if c.nearest is None else liked[c.nearest]) for c in wanted]
     return picks[:count]
+
+
+def about(index: "VideoIndex", clip: "Clip") -> str:
+    """Say what is to be seen in a clip, as far as it was measured."""
+    said = []
+    inside = slice(*np.searchsorted(index.times, [clip.start_s, clip.end_s]))
+    if len(index.motion) and inside.stop > inside.start:
+        speed = index.motion[:, SPEED]
+        calmer = 100 * float((speed < speed[inside].mean()).mean())
+        said.append(f"livelier than {calmer:.0f} % of the video" if calmer >= LIVELY else "a calm moment")
+    looks = slice(*np.searchsorted(index.look_times, [clip.start_s, clip.end_s]))
+    if looks.stop > looks.start and index.joints[looks, :, 2].mean() > SOMEBODY:
+        said.append("somebody is in it")
+    return ", ".join(said)
 
 
 def with_files(job: Job, picks: Sequence[Pick], look: Look) -> Iterator[Pick]:

@@ -141,6 +141,7 @@ def _lay_out_inputs() -> _Inputs:
 def _lay_out_result() -> _Result:
     gr.HTML("<h3><b>3</b> Your GIFs</h3>")
     weight = gr.Slider(0, 100, 100, step=5, label="How personal (%)", info=BLEND, interactive=False, elem_id="weight")
+    part("still", render("still"), elem_id="gifs-still")
     cards = part("actions", elem_id="cards")
     with gr.Accordion("Number, length, size and format (files of up to 5 MB)", open=False):
         with gr.Row():
@@ -192,10 +193,11 @@ def build_gifs(load: Callable[[], tuple["HighlightPredictor", str]] = load_predi
         with gr.Column(scale=8, min_width=320):
             with gr.Column(elem_id="gifs-empty", elem_classes="empty") as empty:
                 gr.HTML(render("empty", art=scene_strip(), text=EMPTY))
+            progress = part("actions", visible=False, elem_id="gifs-progress")
             with gr.Column(visible=False, elem_id="gifs-result", elem_classes=["step", "result"]) as column:
                 result = _lay_out_result()
     gr.HTML(f"<p>{ORIGIN}</p>", elem_classes="fine")
-    outcome = [inputs.status, inputs.run, inputs.stop, column, empty]
+    outcome = [inputs.status, inputs.run, inputs.stop, column, empty, progress]
     _wire(Events(predictor), visit, inputs, result, outcome)
 
 
@@ -242,7 +244,8 @@ def _wire(events: Events, visit: gr.State, inputs: _Inputs, result: _Result, out
         watched.failure(refuse, None, outcome, **at_once)
         watched.success(None, js=scroll_on_phones("#gifs-result"))
         rerank(watched)
-    inputs.stop.click(cancel, visit, inputs.stop, **at_once)
+    for stop in (inputs.stop.click, outcome[-1].select):
+        stop(cancel, visit, inputs.stop, **at_once)
     inputs.video.clear(forget, visit, [visit, *outcome], **at_once)
     for wish in (result.weight, result.count, result.length, *result.look):
         redraw(wish.change(show, wishes, [result.scores, result.cards], **at_once, **latest))

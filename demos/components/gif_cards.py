@@ -21,7 +21,7 @@ class Pick:
     """A clip that we propose, and its GIF as soon as there is one."""
 
     clip: "Clip"
-    points: int  # 0 for the dullest moment of the video, 100 for its best
+    about: str  # what is to be seen in it, in words
     like: Liked | None  # what it resembles
     file: Path | None = None
 
@@ -37,7 +37,7 @@ def sides(everyones: Sequence[Pick], yours: Sequence[Pick], liked: Sequence[Like
 
 
 def _card(pick: Pick, lead_s: float) -> dict[str, Any]:
-    card: dict[str, Any] = {"span": span(pick.clip, lead_s), "points": pick.points, "picture": None, "why": None}
+    card: dict[str, Any] = {"span": span(pick.clip, lead_s), "about": pick.about, "picture": None, "why": None}
     if pick.file is None:
         return card
     shown = {"picture": partial(moving_picture, pick.file), "address": address(pick.file)}
@@ -51,4 +51,4 @@ def _why(pick: Pick, liked: Sequence[Liked]) -> dict[str, Any] | None:
         return None
     how = "resembles" if similarity >= ALIKE else "is closest to"
     number = liked.index(pick.like) + 1
-    return {"picture": pick.like.shown(""), "how": how, "number": number, "similarity": similarity}
+    return {"picture": pick.like.shown(""), "how": how, "number": number}

@@ -45,11 +45,16 @@ class FilmStrip:
         top, left = (whole.shape[0] - height) // 2, (whole.shape[1] - width) // 2
         return whole[top : top + height, left : left + width]
 
-    def picture(self) -> str:
-        """Return the strip as a data URI; a place without a frame shows the nearest one."""
+    def picture(self, *, so_far: bool = False) -> str:
+        """Return the strip as a data URI; a place without a frame shows the nearest one, but nothing yet to be seen."""
+        if not self.frames:
+            return ""
         places = np.array(list(self.frames))
-        nearest = (places[np.abs(places - place).argmin()] for place in range(STRIP_PICTURES))
-        strip = np.hstack([self.frames[place] for place in nearest])
+        nearest = [places[np.abs(places - place).argmin()] for place in range(STRIP_PICTURES)]
+        width, height = STRIP_SIZE
+        unseen = np.full((height, width, 3), 128, np.uint8)
+        last = places.max() if so_far else STRIP_PICTURES
+        strip = np.hstack([self.frames[n] if place <= last else unseen for place, n in enumerate(nearest)])
         return data_uri(strip, max(strip.shape))
 
 
@@ -79,8 +84,12 @@ def timeline(
     is_personal = bool(yours)
     curves = [_curve("generic", "Everyone's score", segments, [one.generic for one in segments])]
     if is_personal:
-        curves.append(_curve("personal", "Your score", segments, [one.personal for one in segments]))
-        curves.append(_curve("fused", "Blend of both, by the slider", segments, [one.score for one in segments]))
+        yours_alone = _curve("personal", "Your score", segments, [one.personal for one in segments])
+        blend = _curve("fused", "Blend of both, by the slider", segments, [one.score for one in segments])
+        if yours_alone.values == blend.values:  # the slider is at its end: one curve says it all
+            curves.append(_curve("fused", "Your score", segments, [one.score for one in segments]))
+        else:
+            curves += [yours_alone, blend]
     lanes = [_lane("you", yours, end, lead_s)] if is_personal else []
     step = next((step for step in TICKS_S if end / step <= 9), TICKS_S[-1])
     return render(

@@ -31,7 +31,7 @@ def shown(gif: Path) -> tuple[str, str, str]:
     """The history, the cards and the status line with this name in them."""
     one = Liked(gif, HOSTILE, np.zeros(3, np.float32))
     clip = Clip(start_s=1, end_s=5, score=1.0, segment=0, nearest=0, similarity=0.9)
-    return gallery([one], [one]), sides([], [Pick(clip, 50, one, gif)], [one]), line(HOSTILE)
+    return gallery([one], [one]), sides([], [Pick(clip, "", one, gif)], [one]), line(HOSTILE)
 
 
 @pytest.fixture(scope="module")

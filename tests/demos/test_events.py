@@ -78,7 +78,7 @@ def test_what_was_not_wanted_is_forgotten_once(index: int, left: str, monkeypatc
 
 @pytest.mark.parametrize(("side", "index"), [("0", "1"), ("1", "0"), ("0", "-1"), ("2", "0"), ("-1", "0")])
 def test_a_card_that_has_gone_is_not_judged(side: str, index: str) -> None:
-    pick = Pick(Clip(start_s=1, end_s=5, score=1.0, segment=0, nearest=None, similarity=None), 50, None)
+    pick = Pick(Clip(start_s=1, end_s=5, score=1.0, segment=0, nearest=None, similarity=None), "", None)
     visit = Visit(job=SimpleNamespace(), shown=((pick,), ()))  # type: ignore[arg-type]  # nothing of it is looked at
     events = Events(SimpleNamespace())  # type: ignore[arg-type]  # no network is asked
     answer = events.judge(visit, click(action="like", side=side, index=index), 240, 12.5, ".gif")
@@ -277,7 +277,7 @@ def test_names_in_the_history_come_out_as_text(gif: Path) -> None:
 def test_names_on_the_cards_come_out_as_text(gif: Path) -> None:
     one = Liked(gif, HOSTILE, np.zeros(3, np.float32))
     clip = Clip(start_s=1, end_s=5, score=1.0, segment=0, nearest=0, similarity=0.9)
-    cards = Markup(sides([], [Pick(clip, 50, one, gif)], [one]))
+    cards = Markup(sides([], [Pick(clip, "", one, gif)], [one]))
     assert cards.values("a", "download") == [gif.name]
     assert len(cards.values("img", "src")) == 2
     assert {name for tag, attributes in cards.elements for name in attributes if tag == "img"} == {"src", "alt"}

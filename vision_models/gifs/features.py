@@ -135,14 +135,18 @@ def sample(
     duration_s: float,
     *,
     moving: bool = True,
+    first: int = CHUNK_LOOKS,
+    most: int = CHUNK_LOOKS,
 ) -> Iterator[Samples]:
-    """Keep what is needed of a stream of frames, in stretches of at most 96 looks; memory does not grow with length.
+    """Keep what is needed of a stream of frames, stretch by stretch; memory does not grow with length.
 
     Args:
         frames: (seconds, (h, w, 3)) in time order, at `encoder.size`: at `encoder.fps`, or key frames.
         encoder: Says how often to look, and at how many frames.
         duration_s: Of the video, in seconds.
         moving: Whether consecutive frames are close enough in time to measure motion; not so for key frames.
+        first: Looks of the first stretch; each one has twice as many as the one before.
+        most: Looks of the longest stretch.
     """
     stride = min(encoder.stride_s, duration_s / LOOKS)
     meter = MotionMeter()
@@ -158,9 +162,9 @@ def sample(
         if not moving or (is_due and len(recent) == encoder.window):
             kept.look(time, recent)
             looks = max(looks, int(time / stride + 0.5))
-        if len(kept.windows) == CHUNK_LOOKS:
+        if len(kept.windows) == first:
             yield kept.until(time)
-            kept = _Kept(encoder)
+            kept, first = _Kept(encoder), min(2 * first, most)
     if time is not None and not looks:  # a single frame, or fewer than a window has
         kept.look(time, [recent[0]] * (encoder.window - len(recent)) + recent)
     if kept.times:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vision_models.backbones.movenet import JOINTS
 from vision_models.errors import VideoError
 from vision_models.gifs.config import SEGMENT_S, WEIGHTS, PHDConfig
 from vision_models.gifs.features import (
@@ -31,6 +32,7 @@ from vision_models.media.videos import Video, probe, read_frames, read_key_frame
 from vision_models.predictor import Predictor
 from vision_models.weights.record import WeightsFile
 
+FIRST_LOOKS, MOST_LOOKS = 4, 24  # of a stretch: seconds of work, so that whoever waits can be told, and can go away
 LONG_S = 15 * 60  # from this length on, key frames are looked at first: decoding them alone takes a tenth of the time
 
 
@@ -132,7 +134,7 @@ class HighlightPredictor(Predictor[PHDGIFs]):
             frames = read_key_frames(video, size=self.encoder.size)
             return sample(frames, self.encoder, video.duration_s, moving=False)
         frames = read_frames(video, fps=self.encoder.fps, size=self.encoder.size, exact=False)
-        return sample(frames, self.encoder, video.duration_s)
+        return sample(frames, self.encoder, video.duration_s, first=FIRST_LOOKS, most=MOST_LOOKS)
 
     def encode(self, samples: Samples) -> VideoIndexPart:
         """Look at a stretch, with the network. Argument and result pickle, so this may run in another process."""
@@ -142,7 +144,9 @@ class HighlightPredictor(Predictor[PHDGIFs]):
             else np.empty((0, self.encoder.dim), np.float32)
         )
         looks /= np.linalg.norm(looks, axis=1, keepdims=True).clip(1e-6)
-        joints = joints_in(self.network.pose, samples.windows[:, -1])
+        frames = samples.windows[:, -1]
+        wants_pose = self.config.pose_weight > 0
+        joints = joints_in(self.network.pose, frames) if wants_pose else np.zeros((len(frames), JOINTS, 3), np.float32)
         return VideoIndexPart(samples.look_times, looks, samples.times, samples.motion, samples.signatures, joints)
 
     def join(self, video: Video, parts: Sequence[VideoIndexPart]) -> VideoIndex:
