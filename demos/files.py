@@ -5,12 +5,14 @@ All that is used here of what Gradio does not document is that note, and nothing
 """
 
 import logging
+import mimetypes
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -70,6 +72,19 @@ def uploaded(file: object) -> Path | None:
     except (OSError, ValueError):  # ValueError: a null byte
         return None
     return Path(path) if inside else None
+
+
+def fetchable(file: Path, request: gr.Request | None) -> gr.FileData:
+    """Describe a file for programs: with the address at which anything that speaks HTTP can fetch it."""
+    url = None
+    if request is not None:
+        asked = request.request.url
+        scheme = request.headers.get("x-forwarded-proto", asked.scheme).split(",")[0].strip()
+        host = request.headers.get("x-forwarded-host") or request.headers.get("host") or asked.netloc
+        root = str(request.request.scope.get("root_path", "")).rstrip("/")
+        url = f"{scheme}://{host}{root}/gradio_api/file={quote(str(file))}"
+    kind = mimetypes.guess_type(file.name)[0]
+    return gr.FileData(path=str(file), url=url, size=file.stat().st_size, orig_name=file.name, mime_type=kind)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from demos.components.history import Liked, gallery
 from demos.components.timeline import FilmStrip, timeline
 from demos.components.trim_bar import trim_bar
 from demos.components.words import clock, file_size, moving_picture
-from demos.files import deleted_on_schedule, errors_on_page, new_folder, uploaded
+from demos.files import deleted_on_schedule, errors_on_page, fetchable, new_folder, uploaded
 from demos.gif_visit import (
     GONE,
     HISTORY_GIFS,
@@ -302,7 +302,7 @@ class Events:
             (visit.liked if event.action == "like" else visit.disliked).append(one)
         return visit, gallery(visit.liked, visit.disliked), said, *(gr.skip(),) * 4
 
-    def gifs(  # noqa: PLR0917 - gradio passes them by position
+    def gifs(  # noqa: PLR0913, PLR0917 - gradio passes them by position
         self,
         video: gr.FileData,
         history: list[gr.FileData] | None = None,
@@ -312,6 +312,7 @@ class Events:
         height: int = 240,
         fps: float = 12.5,
         max_mb: float = 5.0,
+        request: gr.Request | None = None,
     ) -> tuple[list[gr.FileData], list[dict[str, Any]]]:
         """Cut the GIFs out of a video that the owner of a few other GIFs would have cut.
 
@@ -324,6 +325,7 @@ class Events:
             height: Of the GIFs in pixels, from 16 to 1080; never more than the video has.
             fps: Frames per second, from 1 to 50.
             max_mb: No file is larger than so many megabytes, from 0.1 to 100; if need be, frames get smaller and fewer.
+            request: Comes by itself.
 
         Returns:
             The GIF files, best first, and for each of them start_s and end_s as a player shows them, score (comparable
@@ -353,7 +355,7 @@ class Events:
         moments = [
             {"start_s": c.start_s + lead_s, "end_s": c.end_s + lead_s} | {k: getattr(c, k) for k in told} for c in clips
         ]
-        return [gr.FileData(path=str(file)) for file in files], moments
+        return [fetchable(file, request) for file in files], moments
 
     def _sent_history(self, history: Sequence[object]) -> list[NDArray[np.float32]]:
         """Return what the network remembers of GIFs that a program has sent, or say why one cannot be used."""

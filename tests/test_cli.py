@@ -66,3 +66,25 @@ def test_a_wrong_ending_is_said_before_any_network_is_asked(tmp_path: Path) -> N
     assert result.exit_code == 1
     assert "light.tiff should end in .exr or .hdr" in " ".join(result.stderr.split())
     assert "Traceback" not in result.stderr
+
+
+def test_a_folder_of_photos_is_corrected_and_the_same_call_goes_on_where_it_ended(tmp_path: Path) -> None:
+    photos, output = tmp_path / "photos", tmp_path / "corrected"
+    (photos / "trip").mkdir(parents=True)
+    dark = (np.linspace(0, 60, 64 * 48 * 3).reshape(48, 64, 3)).astype(np.uint8)
+    write_png(dark, photos / "a.png")
+    write_png(dark, photos / "trip" / "b.png")
+    (photos / "broken.jpg").write_bytes(b"not a photo")
+    call = ["correct", str(photos), "-o", str(output)]
+    said = CliRunner().invoke(app, call)
+    assert said.exit_code == 0, said.output
+    assert "1 failed" in said.stdout
+    assert "broken.jpg,This file is not a photo" in (output / "failed.csv").read_text().replace('"', "")
+    assert (output / "trip" / "b.png").is_file()
+    kept = (output / "trip" / "b.png").stat().st_mtime_ns
+    (output / "a.png").unlink()
+    (photos / "broken.jpg").unlink()
+    assert CliRunner().invoke(app, call).exit_code == 0
+    assert (output / "a.png").is_file()
+    assert (output / "trip" / "b.png").stat().st_mtime_ns == kept
+    assert not (output / "failed.csv").exists()

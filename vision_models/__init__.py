@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vision_models.gifs import HighlightPredictor, Highlights
     from vision_models.interactions import InteractionPredictor, Interactions
     from vision_models.media.clips import write_gif
+    from vision_models.media.edits import Edits
     from vision_models.media.photos import read_photo, write_photo, write_png
     from vision_models.media.radiance import write_radiance
 
@@ -34,6 +35,7 @@ __version__ = "0.2.0"
 __all__ = [
     "Correction",
     "DataError",
+    "Edits",
     "Estimate",
     "ExposurePredictor",
     "HighlightPredictor",
@@ -54,6 +56,7 @@ __all__ = [
 # Where each public name lives; the imports above tell type checkers and editors the same.
 _HOME = {
     "Correction": "vision_models.exposure",
+    "Edits": "vision_models.media.edits",
     "Estimate": "vision_models.exposure",
     "ExposurePredictor": "vision_models.exposure",
     "HighlightPredictor": "vision_models.gifs",

@@ -5,9 +5,11 @@ Commands import what they need when they run: `vision-models --help` should not 
 
 from __future__ import annotations
 
+import csv
 import functools
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
@@ -51,6 +53,49 @@ def about(file: Path) -> Iterator[None]:
         yield
     except VisionModelsError as error:
         raise _stop(f"{file}: {error}") from error
+
+
+def for_each(
+    files: Sequence[Path], folder: Path, output: Path, ending: str, work: Callable[[Path, Path], object]
+) -> int:
+    """Do some work on every file below a folder; what is done already is left as it is, so that the same call resumes.
+
+    Args:
+        files: All of them.
+        folder: They are below it.
+        output: Folder for the results, laid out like `folder`. What failed, and why, is in its `failed.csv`.
+        ending: Of the results.
+        work: Told the file and where to write; has to write whole files or none.
+
+    Returns:
+        How many failed.
+
+    Raises:
+        DataError: there are no files, or the results would lie among them.
+    """
+    if not files:
+        raise DataError(f"There is nothing in {folder} that can be read here.")
+    if output.resolve() == folder.resolve():
+        raise DataError(f"{output} is the folder that is read. Name another one to write to; nothing was changed.")
+    stems = Counter(file.with_suffix("") for file in files)
+    failed = []
+    with typer.progressbar(files, label=f"{len(files)} files") as shown:
+        for file in shown:
+            name = file.with_suffix(ending) if stems[file.with_suffix("")] == 1 else file.with_name(file.name + ending)
+            result = output / name.relative_to(folder)
+            if result.exists():
+                continue
+            result.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                work(file, result)
+            except (VisionModelsError, ValueError, OSError) as error:
+                failed.append((str(file.relative_to(folder)), str(error)))
+    manifest = output / "failed.csv"
+    manifest.unlink(missing_ok=True)
+    if failed:
+        with manifest.open("w", newline="", encoding="utf-8") as written:
+            csv.writer(written).writerows([("file", "why"), *failed])
+    return len(failed)
 
 
 def need_one_of(*options: str, given: bool) -> None:

@@ -15,15 +15,20 @@ from vision_models.cli.common import (
     WorkersOption,
     about,
     check_output,
+    for_each,
     need_one_of,
     one_line_errors,
 )
+from vision_models.errors import DataError
 
 
 @one_line_errors
 def correct(
-    photo: Annotated[Path, typer.Argument(help="An under- or over-exposed photo.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the corrected photo: .png or .jpg.")],
+    photo: Annotated[Path, typer.Argument(help="An under- or over-exposed photo, or a folder of photos.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Where to write the corrected photo: .png or .jpg. Of a folder: a folder."),
+    ],
     strength: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="0 leaves the photo as it is, 1 corrects it fully. Else: as much as it needs."),
@@ -32,11 +37,25 @@ def correct(
     weights: WeightsOption = None,
     device: DeviceOption = None,
 ) -> None:
-    """Correct the exposure of a photo, at its full resolution."""
+    """Correct the exposure of a photo, at its full resolution, or of all photos in a folder; the same call resumes."""
     from vision_models.exposure import ExposurePredictor
-    from vision_models.media.photos import WRITTEN_SUFFIXES, read_photo, write_photo
+    from vision_models.media.photos import PHOTO_SUFFIXES, WRITTEN_SUFFIXES, read_photo, write_photo
     from vision_models.media.radiance import RADIANCE_SUFFIXES, write_radiance
 
+    if photo.is_dir():
+        if radiance:
+            raise DataError("--radiance is for a single photo.")
+        photos = sorted(path for path in photo.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+        predictor = ExposurePredictor.from_pretrained(weights, device=device)
+        failed = for_each(
+            [path for path in photos if not path.is_relative_to(output)],
+            photo,
+            output,
+            ".png",
+            lambda file, result: write_photo(predictor.correct(read_photo(file), strength).image, result),
+        )
+        typer.echo(f"Wrote {output}." + (f" {failed} failed: see {output / 'failed.csv'}." if failed else ""))
+        return
     check_output(output, WRITTEN_SUFFIXES, photo)
     if radiance:
         check_output(radiance, RADIANCE_SUFFIXES, photo, output)

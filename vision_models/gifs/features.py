@@ -171,6 +171,33 @@ def sample(
         yield kept.until(duration_s)
 
 
+def measure(
+    frames: Iterable[tuple[float, NDArray[np.uint8]]],
+) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.uint8]]:
+    """Measure frames without looking at what they show: their times (F,), motion (F, 18) and thumbnails (F, 144).
+
+    Raises:
+        VideoError: there is none.
+    """
+    meter, times, motion, signatures = MotionMeter(), [], [], []
+    for time, frame in frames:
+        times.append(time)
+        motion.append(meter(frame))
+        signatures.append(_signature(frame))
+    if not times:
+        return (
+            np.empty(0),
+            np.empty((0, MOTION_SIZE // 2), np.float32),
+            np.empty((0, SIGNATURE[0] * SIGNATURE[1]), np.uint8),
+        )
+    return np.array(times), np.stack(motion), np.stack(signatures)
+
+
+def _signature(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(grey, SIGNATURE, interpolation=cv2.INTER_AREA).ravel()
+
+
 def segment_vector(
     looks: NDArray[np.floating], motion: NDArray[np.float32] | None, weight: float, pose: NDArray[np.float32]
 ) -> NDArray[np.float32]:
@@ -228,9 +255,8 @@ class _Kept:
         self.signatures: list[NDArray[np.uint8]] = []
 
     def see(self, time: float, frame: NDArray[np.uint8], motion: NDArray[np.float32] | None) -> None:
-        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         self.times.append(time)
-        self.signatures.append(cv2.resize(grey, SIGNATURE, interpolation=cv2.INTER_AREA).ravel())
+        self.signatures.append(_signature(frame))
         if motion is not None:
             self.motion.append(motion)
 

@@ -9,14 +9,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vision_models.errors import VideoError
 from vision_models.gifs.config import SEGMENT_S
-from vision_models.gifs.features import looks_of
+from vision_models.gifs.features import looks_of, measure
 from vision_models.gifs.motion import BRIGHTNESS_CHANGE, SPEED
 from vision_models.gifs.segments import TOUCHING_S, grid, loop_point, shots, sub_window, takes
-from vision_models.media.videos import Video
+from vision_models.media.videos import Video, read_frames
 
 LOOP_SLACK_S = 0.75  # a GIF may end so much earlier or later to loop well
 STILL = 0.0008  # change of brightness, of 1, from frame to frame: less is a slide or a frozen picture
+AROUND_S = 3.0  # of the video is decoded on both sides of a clip that only key frames are known of ...
+CLOSER_FPS, CLOSER_SIZE = 4.0, (192, 192)  # ... at this rate and size
 SHORTEST_S = 0.5  # a moment that is shorter is the last to be chosen
 ALIKE = 0.97  # cosine of what two moments show: more is a replay, or the same once more
 
@@ -79,6 +82,8 @@ class VideoIndex:
     @cached_property
     def takes(self) -> NDArray[np.float64]:
         """Where a GIF can lie, without running over a cut, a fade or a blank frame: (T, 2) seconds."""
+        if not len(self.motion):  # key frames do not tell where cuts are
+            return np.array([[0.0, self.video.duration_s]])
         return takes(self.times, self.signatures, self.video.duration_s)
 
     def pieces(self, spans: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -128,9 +133,9 @@ class Highlights:
     def best(self, k: int = 5, length_s: float | None = None) -> tuple[Clip, ...]:
         """Choose up to `k` clips, best first, that do not overlap and are moments of their own.
 
-        No clip runs over a cut or a fade. What
-        comes right after another one in the same shot, or shows the same once more, comes after all others, and what
-        is still, blank or too short comes last.
+        No clip runs over a cut or a fade. What comes right after another one in the same shot, or shows the same once
+        more, comes after all others, and what is still, blank or too short comes last. Of a video of which only key
+        frames are known, what is around the chosen moments is decoded to find cuts, start and end.
 
         Args:
             k: How many at most.
@@ -145,46 +150,72 @@ class Highlights:
             raise ValueError(f"length_s must be above 0, not {length_s}")
         chosen: list[_Moment] = []
         pieces = self.pieces or [Piece(**vars(one), segment=number) for number, one in enumerate(self.segments)]
-        left = sorted((self._moment(piece, length_s) for piece in pieces), key=_rank)
+        index = self.index
+        left = sorted((_moment(index, index.takes, piece, length_s) for piece in pieces), key=_rank)
         for is_new in (_is_another, _is_apart):
             for moment in list(left):
                 too_early = moment.is_dull and is_new is _is_another
                 if len(chosen) < k and not too_early and all(is_new(moment, other) for other in chosen):
                     chosen.append(moment)
                     left.remove(moment)
+        if not len(index.motion):
+            for number, one in enumerate(chosen):
+                nearer = _seen_closer(index, one, length_s)
+                if all(_is_apart(nearer, other) for other in chosen if other is not one):
+                    chosen[number] = nearer
         return tuple(
             Clip(one.start_s, one.end_s, piece.score, piece.segment, piece.nearest, piece.similarity)
             for one in sorted(chosen, key=_rank)
             for piece in [one.piece]
         )
 
-    def _moment(self, piece: Piece, length_s: float | None) -> _Moment:
-        """Find where a piece's clip lies, and what tells it from others."""
-        index, start, end = self.index, piece.start_s, piece.end_s
-        overlaps = np.minimum(index.takes[:, 1], end) - np.maximum(index.takes[:, 0], start)
-        take = int(overlaps.argmax())
-        blank = bool(overlaps[take] <= 0)
-        low, high = (0.0, index.video.duration_s) if blank else map(float, index.takes[take])
-        if length_s is not None:
-            start, end = self._window(start, end, min(length_s, high - low), low, high)
-        inside = slice(*np.searchsorted(index.times, [start, end]))
-        moves = index.motion[inside, BRIGHTNESS_CHANGE] if len(index.motion) else np.ones(1)
-        still = len(moves) > 1 and float(np.median(moves)) < STILL
-        look = index.looks[looks_of(np.array([[start, end]]), index.look_times)[0]].mean(axis=0)
-        short = end - start < min(SHORTEST_S, index.video.duration_s)
-        return _Moment(start, end, piece, -1 if blank else take, look, blank or still or short)
 
-    def _window(self, start: float, end: float, length_s: float, low: float, high: float) -> tuple[float, float]:
-        """Find the best window of this length near a stretch, inside the bounds of its take."""
-        index = self.index
-        inside = slice(*np.searchsorted(index.times, [low, high]))
-        times, moving = index.times[inside] - low, len(index.motion) > 0
-        energy = index.motion[inside, SPEED] if moving else np.zeros(len(times))
-        start, end = sub_window(times, energy, start - low, end - low, length_s, high - low)
-        if moving:
-            slack = min(LOOP_SLACK_S, 0.2 * (end - start))
-            end = min(loop_point(times, index.signatures[inside], start, end, slack), high - low)
-        return low + start, low + end
+def _seen_closer(index: VideoIndex, moment: _Moment, length_s: float | None) -> _Moment:
+    """Decode what is around a moment that only key frames are known of, and place its clip between cuts."""
+    video = index.video
+    low_s, high_s = max(moment.start_s - AROUND_S, 0.0), min(moment.end_s + AROUND_S, video.duration_s)
+    try:
+        frames = read_frames(video, fps=CLOSER_FPS, size=CLOSER_SIZE, start_s=low_s, end_s=high_s)
+        times, motion, signatures = measure(frames)
+    except VideoError:  # gone, or damaged there: what the key frames say has to do
+        return moment
+    known = replace(index, times=times, motion=motion, signatures=signatures)
+    nearer = _moment(known, takes(times - low_s, signatures, high_s - low_s) + low_s, moment.piece, length_s)
+    return moment if nearer.is_dull else nearer
+
+
+def _moment(index: VideoIndex, where: NDArray[np.float64], piece: Piece, length_s: float | None) -> _Moment:
+    """Find where, of the takes (T, 2), a piece's clip lies, and what tells it from others."""
+    start, end = piece.start_s, piece.end_s
+    overlaps = np.minimum(where[:, 1], end) - np.maximum(where[:, 0], start)
+    take = int(overlaps.argmax())
+    blank = bool(overlaps[take] <= 0)
+    low, high = (0.0, index.video.duration_s) if blank else map(float, where[take])
+    if length_s is not None:
+        start, end = _window(index, (start, end), min(length_s, high - low), (low, high))
+    else:
+        start, end = max(start, low), min(end, high)
+    inside = slice(*np.searchsorted(index.times, [start, end]))
+    moves = index.motion[inside, BRIGHTNESS_CHANGE] if len(index.motion) else np.ones(1)
+    still = len(moves) > 1 and float(np.median(moves)) < STILL
+    look = index.looks[looks_of(np.array([[start, end]]), index.look_times)[0]].mean(axis=0)
+    short = end - start < min(SHORTEST_S, index.video.duration_s)
+    return _Moment(start, end, piece, -1 if blank else take, look, blank or still or short)
+
+
+def _window(
+    index: VideoIndex, span: tuple[float, float], length_s: float, within: tuple[float, float]
+) -> tuple[float, float]:
+    """Find the best window of this length near a stretch, inside its take."""
+    low, high = within
+    inside = slice(*np.searchsorted(index.times, [low, high]))
+    times, moving = index.times[inside] - low, len(index.motion) > 0
+    energy = index.motion[inside, SPEED] if moving else np.zeros(len(times))
+    start, end = sub_window(times, energy, span[0] - low, span[1] - low, length_s, high - low)
+    if moving:
+        slack = min(LOOP_SLACK_S, 0.2 * (end - start))
+        end = min(loop_point(times, index.signatures[inside], start, end, slack), high - low)
+    return low + start, low + end
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from vision_models.errors import VideoError
+from vision_models.media.bars import without_bars
 from vision_models.media.edits import AS_IT_IS, Edits, caption_picture, shaped
 from vision_models.media.ffmpeg import Ffmpeg, frame_filters, opened, output_format, patience_s, sampled, seek
 from vision_models.media.videos import Video, probe, read_frames
@@ -43,7 +44,7 @@ def write_gif(  # noqa: PLR0913, PLR0917 - in the order in which one says it: fr
     recorded) is copied.
 
     Args:
-        video: a path, or what `probe` said about it.
+        video: a path, of which bars around the picture are cut off; or what `probe` said, as it is.
         start_s: seconds from the first frame; before it counts as 0.
         end_s: behind the end counts as the end. The result lasts end_s - start_s, to within half a
             frame of it.
@@ -68,7 +69,7 @@ def write_gif(  # noqa: PLR0913, PLR0917 - in the order in which one says it: fr
     ending = path.suffix.lower()
     if ending not in {".gif", ".mp4", ".webp"}:
         raise ValueError(f"Clips are written as .gif, .mp4 or .webp; the name {path.name!r} ends in none of them.")
-    video = video if isinstance(video, Video) else probe(video)
+    video = video if isinstance(video, Video) else without_bars(probe(video))
     start_s, end_s = max(start_s, 0.0), min(end_s, video.duration_s)
     if start_s >= end_s:
         raise VideoError(
