@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vision_models.backbones.efficientnet import FEATURES, EfficientNetLite0
 from vision_models.backbones.movenet import MoveNet
 from vision_models.gifs.config import PHDConfig
-from vision_models.gifs.motion import MOTION_SIZE
+from vision_models.gifs.motion import BRIGHTNESS_CHANGE, MOTION_SIZE
 from vision_models.gifs.pose import POSE_SIZE
 
 
@@ -59,6 +59,7 @@ class PHDGIFs(nn.Module):
     pose_mean: Tensor
     pose_scale: Tensor
     fusion_weight: Tensor
+    lively_weight: Tensor
     background: Tensor
 
     def __init__(self, config: PHDConfig) -> None:
@@ -76,6 +77,7 @@ class PHDGIFs(nn.Module):
         self.register_buffer("pose_mean", torch.zeros(POSE_SIZE))
         self.register_buffer("pose_scale", torch.ones(POSE_SIZE))
         self.register_buffer("fusion_weight", torch.ones(()))
+        self.register_buffer("lively_weight", torch.zeros(()))
         self.register_buffer("background", torch.zeros(config.background, size))
 
     def forward(self, segments: Tensor, history: Tensor, similarities: Tensor) -> Tensor:
@@ -90,8 +92,15 @@ class PHDGIFs(nn.Module):
             (S,) scores; only their order within a video means something.
         """
         if not len(history):
-            return self.generic(segments)
+            return self.for_everyone(segments)
         return self.h_fnn(segments, history) + self.fusion_weight * self.h_svm(similarities)
+
+    def for_everyone(self, segments: Tensor) -> Tensor:
+        """What the generic ranker says, and how lively a segment is: (..., D) to (...)."""
+        shown = segments[..., : self.config.embedding].norm(dim=-1).clamp_min(1e-6)
+        change = segments[..., self.config.embedding + BRIGHTNESS_CHANGE] * MOTION_SIZE**0.5 / shown
+        lively = change / max(self.config.motion_weight, 1e-6)  # -1..1, as `segment_vector` has it
+        return self.generic(segments) + 2 * self.lively_weight * lively
 
     def h_fnn(self, segments: Tensor, history: Tensor) -> Tensor:
         """PHD-CA: a feed-forward network that sees each segment beside the mean of the history, (S,)."""

@@ -45,8 +45,8 @@ class Comparison:
         }
 
     def generic(self, segments: Vectors, history: Vectors) -> Scores:  # noqa: ARG002 - it does not ask who is asking
-        """Video2GIF: a feed-forward network that sees the segment alone."""
-        return self._ask(self.network.generic, segments)
+        """Video2GIF: a feed-forward network that sees the segment alone; lively ones gain by being so."""
+        return self._ask(self.network.for_everyone, segments)
 
     def highlight_svm(self, segments: Vectors, history: Vectors) -> Scores:  # noqa: ARG002
         """A linear ranking SVM that sees the segment alone."""

@@ -53,6 +53,7 @@ class Recipe:
     svm_learning_rate: float = 1e-2
     weight_decay: float = 1e-3
     svm_decay: float = 1e-2  # L2 of the two linear SVMs
+    lively_weight: float = 0.8  # of liveliness beside what the generic ranker says
     huber: float = 1.5  # Video2GIF's: beyond, the loss grows linearly
     seed: int = 0
 
@@ -138,6 +139,7 @@ def _predictor(model: PHDGIFs, encoder: Path, device: torch.device) -> Highlight
 def _fit(model: PHDGIFs, pool: Pool, everyone: Everyone | None, recipe: Recipe) -> None:
     """Train all scorers, each on its own loss."""
     rng = np.random.default_rng(recipe.seed)
+    model.lively_weight.fill_(recipe.lively_weight)
     background = simulate(pool, -(-recipe.config.background // recipe.habits.segments), recipe.habits, rng)
     model.background.copy_(
         torch.from_numpy(background.segments.reshape(-1, background.segments.shape[-1])[: recipe.config.background])
