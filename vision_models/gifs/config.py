@@ -49,7 +49,7 @@ class PHDConfig:
 WEIGHTS = Weights(
     name="gifs-compact",
     filename="gifs/gifs-compact.safetensors",
-    sha256="d7651eb57e466d5efef1cb07f5de7467c97b8a669de7ff61c2bdeeb71141bf5c",
+    sha256="6cf276eef64e62e8e6572e1924324a2c3ee8e978f044567b25836532910b9d0e",
     license="Apache-2.0",
     paper="https://arxiv.org/abs/1804.06604",
     bundled="gifs/weights/gifs-compact.safetensors",

@@ -13,11 +13,14 @@ from vision_models.errors import VideoError
 from vision_models.gifs.config import SEGMENT_S
 from vision_models.gifs.features import looks_of, measure
 from vision_models.gifs.motion import BRIGHTNESS_CHANGE, SPEED
-from vision_models.gifs.segments import TOUCHING_S, grid, loop_point, shots, sub_window, takes
+from vision_models.gifs.segments import LATE_S, TOUCHING_S, grid, loop_point, shots, sub_window, takes
 from vision_models.media.videos import Video, read_frames
 
 LOOP_SLACK_S = 0.75  # a GIF may end so much earlier or later to loop well
 STILL = 0.0008  # change of brightness, of 1, from frame to frame: less is a slide or a frozen picture
+ONE_SCENE = 0.75  # cosine of the looks before and after what could be a cut; of cuts it is below 0.5
+CUT_S = 0.8  # the longest time between two takes that only a cut is between
+SHORT = 0.35  # of the length that was asked for: a clip that is shorter comes last
 AROUND_S = 3.0  # of the video is decoded on both sides of a clip that only key frames are known of ...
 CLOSER_FPS, CLOSER_SIZE = 4.0, (192, 192)  # ... at this rate and size
 SHORTEST_S = 0.5  # a moment that is shorter is the last to be chosen
@@ -84,7 +87,21 @@ class VideoIndex:
         """Where a GIF can lie, without running over a cut, a fade or a blank frame: (T, 2) seconds."""
         if not len(self.motion):  # key frames do not tell where cuts are
             return np.array([[0.0, self.video.duration_s]])
-        return takes(self.times, self.signatures, self.video.duration_s)
+        found: list[NDArray[np.float64]] = []
+        for take in takes(self.times, self.signatures, self.video.duration_s):
+            if found and take[0] - found[-1][1] <= CUT_S and self._is_one_scene(found[-1][1], take[0]):
+                found[-1] = np.array([found[-1][0], take[1]])
+            else:
+                found.append(take)
+        return np.array(found)
+
+    def _is_one_scene(self, before_s: float, after_s: float) -> bool:
+        """Tell a hasty movement or a flash from a cut, by what is seen before and after it."""
+        before = int(np.searchsorted(self.look_times, before_s + LATE_S, "right")) - 1
+        after = int(np.searchsorted(self.look_times, after_s))
+        if before < 0 or after >= len(self.looks):
+            return False
+        return float(self.looks[before] @ self.looks[after]) >= ONE_SCENE
 
     def pieces(self, spans: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Cut segments (S, 2) where a take ends: (P, 2), and the segment that each is from, (P,).
@@ -199,7 +216,7 @@ def _moment(index: VideoIndex, where: NDArray[np.float64], piece: Piece, length_
     moves = index.motion[inside, BRIGHTNESS_CHANGE] if len(index.motion) else np.ones(1)
     still = len(moves) > 1 and float(np.median(moves)) < STILL
     look = index.looks[looks_of(np.array([[start, end]]), index.look_times)[0]].mean(axis=0)
-    short = end - start < min(SHORTEST_S, index.video.duration_s)
+    short = end - start < min(max(SHORTEST_S, SHORT * (length_s or 0)), index.video.duration_s)
     return _Moment(start, end, piece, -1 if blank else take, look, blank or still or short)
 
 

@@ -29,7 +29,7 @@ from vision_models.gifs.training.everyone import Everyone, read_everyone
 from vision_models.gifs.training.losses import everyone_losses, generic_losses, personal_losses
 from vision_models.gifs.training.train_encoder import CACHE_SIDE
 from vision_models.gifs.training.users import VIEWS, Habits, Moves, Pool, Views, make_pool, simulate
-from vision_models.weights.checkpoint import load_strictly, load_tensors, save_tensors, sha256_of
+from vision_models.weights.checkpoint import compressed, load_strictly, load_tensors, save_tensors, sha256_of
 from vision_models.weights.record import WeightsFile
 
 LOG = logging.getLogger(__name__)
@@ -127,8 +127,8 @@ def train(
     }
     (out / "recipe.json").write_text(json.dumps(record, indent=2) + "\n")
     weights = out / "gifs.safetensors"
-    # Half precision: the file is half as large, and what it ranks is the same.
-    save_tensors(weights, {name: t.half() for name, t in model.state_dict().items()}, asdict(recipe.config))
+    # In 8 bits: a Space takes no file above 10 MB without LFS, and what it ranks is the same.
+    save_tensors(weights, compressed(model.state_dict()), asdict(recipe.config))
     return weights
 
 
