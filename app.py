@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 
 import gradio as gr
 
+from demos.components import part, render
 from demos.exposure import build_exposure
+from demos.front import Told
 from demos.gifs import build_gifs
 from demos.interactions import build_interactions
 from demos.shell import launch, page
@@ -23,21 +25,41 @@ TABS: dict[str, tuple[str, Callable[[], None]]] = {
 }
 
 
+TITLE = "Vision models"
+TOLD = Told(
+    TITLE, "Three vision papers of 2018 to try on your own videos and photos: GIF highlights, interactions, exposure."
+)
+TOLD_OF = {
+    "gifs": Told(
+        f"GIF highlights · {TITLE}",
+        "Show a few GIFs that you like and drop in a video: the moments come back that you would have cut.",
+    ),
+    "interactions": Told(
+        f"Interactions · {TITLE}", "Drop in a photo of people: see who does what to which object, and why."
+    ),
+    "exposure": Told(
+        f"Exposure · {TITLE}",
+        "Drop in a photo that came out too dark or too bright: get it back as it should have been.",
+    ),
+}
+
+
 def build_app(tabs: Mapping[str, tuple[str, Callable[[], None]]] = TABS) -> gr.Blocks:
     """Compose `tabs` into one page."""
 
     def open_tab(request: gr.Request) -> gr.Tabs:
-        wanted = request.query_params.get("tab")
+        wanted = request.query_params.get("tab", "").lower()
         return gr.Tabs(selected=wanted) if wanted in tabs else gr.skip()
 
-    with page("Vision models", "research you can try on your own pictures") as demo:
+    with page(TITLE, "research you can try on your own pictures") as demo:
         with gr.Tabs() as bar:
             for tab_id, (label, build) in tabs.items():
                 with gr.Tab(label, id=tab_id):
                     build()
+        part("address", render("address", title=TITLE, tabs={tab_id: label for tab_id, (label, _) in tabs.items()}))
         demo.load(open_tab, None, bar, api_visibility="private", queue=False, show_progress="hidden")
     return demo
 
 
 if __name__ == "__main__":
-    launch(build_app())
+    launch(build_app(), told=TOLD, told_of=TOLD_OF)

@@ -1,13 +1,16 @@
 """What every page of ours shares: settings, header, footer, and how it is launched."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from demos.components import STYLES, render, script
+from demos.front import Front, Told
 from demos.theme import THEME
 from vision_models.errors import WeightsError
 
@@ -37,12 +40,23 @@ def page(title: str, sentence: str) -> Iterator[gr.Blocks]:
         gr.HTML(f"<p><strong>Privacy.</strong> {PRIVACY}</p>", elem_classes="fine")
 
 
-def launch(demo: gr.Blocks, **options: Any) -> tuple[Any, str, str | None]:
+def launch(
+    demo: gr.Blocks, *, told: Told | None = None, told_of: Mapping[str, Told] = MappingProxyType({}), **options: Any
+) -> tuple[Any, str, str | None]:
     """Launch `demo` with our looks and nothing that keeps or reports what visitors do.
 
-    Returns what `gr.Blocks.launch` returns; `options` go to it and win over the ones below.
+    Args:
+        demo: The page.
+        told: What a link to it says in a chat.
+        told_of: The same for its tabs, by their names in the address.
+        options: They go to `gr.Blocks.launch`, and win over ours.
+
+    Returns:
+        What `gr.Blocks.launch` returns.
     """
+    front = Middleware(Front, page=told or Told(demo.title, ""), tabs=told_of)
     ours = {
+        "app_kwargs": {"middleware": [front]},
         "theme": THEME,
         "css_paths": [HERE / "theme.css", *STYLES],
         "favicon_path": HERE.parent / "assets" / "favicon.svg",

@@ -1,0 +1,24 @@
+// The address and the title follow the tab, so that a link, a reload and Back lead to the same one.
+const {title, tabs} = element.querySelector("[data-tabs]").dataset;
+const labels = JSON.parse(tabs);
+const idOf = (button) => Object.keys(labels).find((id) => labels[id] === button?.textContent.trim());
+const buttons = () => [...document.querySelectorAll("[role=tab]")];
+const name = (id) => { document.title = `${labels[id]} · ${title}`; };
+let following = false;
+document.addEventListener("click", (event) => {
+    const id = idOf(event.target.closest("[role=tab]"));
+    if (!id) return;
+    name(id);
+    const address = new URL(location);
+    if (following || address.searchParams.get("tab") === id) return;
+    address.searchParams.set("tab", id);
+    history.pushState(null, "", address);
+});
+addEventListener("popstate", () => {
+    const wanted = new URL(location).searchParams.get("tab")?.toLowerCase() ?? Object.keys(labels)[0];
+    following = true;
+    buttons().find((button) => idOf(button) === wanted)?.click();
+    following = false;
+});
+const first = new URL(location).searchParams.get("tab")?.toLowerCase();
+if (labels[first]) name(first);

@@ -1,0 +1,101 @@
+"""What a link to the page looks like in a chat: the title, the sentence and the picture that the served HTML names."""
+
+import gzip
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+
+PICTURE = Path(__file__).parent.parent / "assets" / "share.jpg"
+PICTURE_PATH, PICTURE_SIZE = "/share.jpg", (1200, 630)
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_THEIRS = re.compile(r'<meta\s[^>]*?(?:property|name)="(?:og:\w+|twitter:[\w:]+|description)"[^>]*>\s*', re.DOTALL)
+_TITLE = re.compile(r"<title>.*?</title>", re.DOTALL)
+
+
+class Told(NamedTuple):
+    """What is said of a page, or of one of its tabs."""
+
+    title: str
+    description: str
+
+
+class Front:
+    """An ASGI application around Gradio's, which alone knows how the page is served."""
+
+    def __init__(self, app: Application, page: Told, tabs: Mapping[str, Told]) -> None:
+        self.app, self.page, self.tabs = app, page, tabs
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer for the picture, mend what Gradio answers for the page, and leave all else alone."""
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        asked = scope["type"] == "http" and scope["method"] in {"GET", "HEAD"}
+        if asked and path == PICTURE_PATH:
+            await _answer(send, 200, PICTURE.read_bytes(), [(b"content-type", b"image/jpeg")])
+        elif asked and path in {"", "/"}:
+            await self._mend(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _mend(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start: Message = {}
+        body = bytearray()
+
+        async def keep(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+            else:
+                body.extend(message.get("body", b""))
+
+        await self.app(scope, receive, keep)
+        headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
+        content = bytes(body)
+        if dict(headers).get(b"content-type", b"").startswith(b"text/html") and content:
+            content = self.mended(content.decode(), _address(scope), scope.get("query_string", b"").decode()).encode()
+            if b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""):
+                content = gzip.compress(content, 6)
+                headers += [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
+        await _answer(send, start["status"], content, headers)
+
+    def mended(self, html: str, address: str, query: str) -> str:
+        """Say of the page, or of the tab that the query asks for, what is true of it, and no more what Gradio says."""
+        tab = next(iter(parse_qs(query).get("tab", [])), "").lower()
+        told = self.tabs.get(tab, self.page)
+        place = f"{address}/?tab={tab}" if tab in self.tabs else f"{address}/"
+        title, description = escape(told.title), escape(told.description)
+        width, height = PICTURE_SIZE
+        ours = f"""<title>{title}</title>
+<meta name="description" content="{description}">
+<meta property="og:type" content="website">
+<meta property="og:title" content="{title}">
+<meta property="og:description" content="{description}">
+<meta property="og:url" content="{escape(place)}">
+<meta property="og:image" content="{escape(address + PICTURE_PATH)}">
+<meta property="og:image:width" content="{width}">
+<meta property="og:image:height" content="{height}">
+<meta name="twitter:card" content="summary_large_image">
+"""
+        bare = _TITLE.sub("", _THEIRS.sub("", html), count=1)
+        return bare.replace("<head>", f"<head>\n{ours}", 1)
+
+
+def _address(scope: Scope) -> str:
+    """Where the visitor found the page, behind proxies, too; without a slash at the end."""
+    headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    scheme = (headers.get("x-forwarded-proto") or str(scope["scheme"])).split(",")[0].strip()
+    host = headers.get("x-forwarded-host") or headers.get("host", "localhost")
+    return f"{scheme}://{host}{scope.get('root_path', '').rstrip('/')}"
+
+
+async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})
