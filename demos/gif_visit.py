@@ -15,7 +15,6 @@ from demos.components.words import clock
 from demos.files import deleted_on_schedule
 from demos.shell import UPLOAD_MEGABYTES, line
 from vision_models.errors import VideoError
-from vision_models.gifs.motion import SPEED
 from vision_models.media.clips import write_gif
 from vision_models.media.edits import AS_IT_IS, Edits
 from vision_models.media.videos import Video
@@ -109,6 +108,8 @@ def choose(
 
 def about(index: "VideoIndex", clip: "Clip") -> str:
     """Say what is to be seen in a clip, as far as it was measured."""
+    from vision_models.gifs.motion import SPEED  # not above: its package imports torch
+
     said = []
     inside = slice(*np.searchsorted(index.times, [clip.start_s, clip.end_s]))
     if len(index.motion) and inside.stop > inside.start:

@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gradio as gr
-from starlette.middleware import Middleware
 
 from demos.components import STYLES, render, script
 from demos.front import Front, Told
@@ -54,7 +53,7 @@ def launch(
     Returns:
         What `gr.Blocks.launch` returns.
     """
-    front = Middleware(Front, page=told or Told(demo.title, ""), tabs=told_of)
+    front = Front, (), {"page": told or Told(demo.title, ""), "tabs": told_of}  # what Starlette's Middleware unpacks to
     ours = {
         "app_kwargs": {"middleware": [front]},
         "theme": THEME,

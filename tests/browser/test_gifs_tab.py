@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.request import urlopen
 
 import cv2
 import gradio as gr
@@ -215,6 +216,7 @@ def test_the_api_is_one_documented_endpoint(client: Client) -> None:
         ("weight", "float"),
         ("height", "int"),
         ("fps", "float"),
+        ("max_mb", "float"),
     ]
     assert gifs["returns"][0]["python_type"]["type"] == "list[filepath]"
     assert gifs["description"].startswith("Cut the GIFs out of a video")
@@ -226,6 +228,15 @@ def test_without_a_history_a_program_gets_what_everyone_gets(client: Client, fil
     assert 5 <= clips[0]["start_s"] < clips[0]["end_s"] <= 10  # most movement
     assert clips[0]["nearest"] is None
     np.testing.assert_allclose(colour(files[0]), RED, atol=40)
+
+
+def test_anything_that_speaks_http_can_fetch_the_gifs(site: Site, film: Path) -> None:
+    files, _ = Client(site.url, download_files=False, verbose=False).predict(
+        handle_file(film), None, 1, api_name="/gifs"
+    )
+    assert files[0]["url"].startswith(site.url)
+    with urlopen(files[0]["url"], timeout=60) as answer:  # noqa: S310 - our own page
+        assert answer.read(6) == b"GIF89a"
 
 
 def test_one_gif_as_history_changes_what_a_program_gets(client: Client, film: Path, green_gif: Path) -> None:

@@ -178,7 +178,8 @@ def test_training_writes_a_checkpoint_that_ranks(trained: Path) -> None:
     record = json.loads((trained.parent / "recipe.json").read_text())
     assert set(record["topics"]["training"]) | set(record["topics"]["validation"]) == set(TOPICS)
     tensors, _ = load_tensors(trained)
-    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
+    numbers = sum(tensor.numel() for tensor in tensors.values())
+    assert trained.stat().st_size < 1.5 * numbers  # bytes: large tensors in 8 bits, small ones in 16
 
 
 def test_an_interrupted_encoder_run_goes_on_where_it_was(

@@ -21,7 +21,9 @@ _EDGE = 0.5  # of the pixels along a bar differ from it at some time: a dark sce
 _THICKEST = 0.46  # of a side
 _THINNEST = 0.01
 _BLUR = 0.25  # of the picture's sharpness that a blurred copy has at most
-_SEAM = 4.0  # times what is usual around it: the step in brightness where picture and blurred copy meet
+_SHADES = 6.0  # of 255: how much a blurred copy varies at least
+_STEP = 3.0  # of 255: the least step where picture and blurred copy meet ...
+_SEAM = 4.0  # ... and times what is usual around it
 
 
 def without_bars(video: Video) -> Video:
@@ -100,6 +102,10 @@ def _seam(grey: NDArray[np.float32]) -> int:
             continue
         around = np.median(np.r_[steps[side - 9 : side - 2], steps[side + 1 : side + 8]])
         outside = max(detail[: side - 1].mean(), detail[width - side + 1 :].mean())
-        if both[side - 1] > _SEAM * around and outside < _BLUR * detail[side + 1 : width - side - 1].mean():
+        outer = side * 3 // 4
+        shades = min(part.std(axis=(1, 2)).mean() for part in (grey[:, :, :outer], grey[:, :, width - outer :]))
+        if shades < _SHADES:  # plain, so not a copy of anything
+            continue
+        if both[side - 1] > max(_SEAM * around, _STEP) and outside < _BLUR * detail[side + 1 : width - side - 1].mean():
             return side + 1
     return 0
