@@ -30,6 +30,7 @@ MIN_LENGTH, MAX_LENGTH = 1, 10  # seconds, as proposed
 MAX_TRIMMED = 30  # seconds
 LIMITS = f"""Up to one hour and {UPLOAD_MEGABYTES} MB. A minute of video takes some 5 seconds, ten minutes about
 40."""
+MEGABYTES = 5  # that a GIF has at most, unless something else is chosen
 LIVELY = 50  # per cent of the video's frames in which less moves
 SOMEBODY = 0.35  # how sure the network for joints is, on average, when there is a person
 GONE = "This video is no longer on the server. Please drop it in again."
@@ -42,7 +43,7 @@ class Look:
     height: int
     fps: float
     suffix: str
-    megabytes: float = 0  # at most; 0 is no limit
+    megabytes: float = MEGABYTES  # at most; 0 is no limit
     edits: Edits = AS_IT_IS
 
 
@@ -62,7 +63,7 @@ class Job:
 
     def file(self, start_s: float, end_s: float, look: Look) -> Path:
         """Return where a GIF lies, or will lie once it is cut."""
-        limit = f"-{look.megabytes:g}MB" if look.megabytes else ""
+        limit = "" if look.megabytes == MEGABYTES else f"-{look.megabytes:g}MB"
         if look.edits != AS_IT_IS:
             limit += f"-{sha256(repr(look.edits).encode()).hexdigest()[:8]}"
         start_s, end_s = start_s + self.lead_s, end_s + self.lead_s

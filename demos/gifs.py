@@ -31,6 +31,7 @@ from demos.gif_visit import (
     LIMITS,
     MAX_COUNT,
     MAX_LENGTH,
+    MEGABYTES,
     MIN_LENGTH,
     Visit,
 )
@@ -151,7 +152,7 @@ def _lay_out_result() -> _Result:
             height = gr.Dropdown(HEIGHTS, value=240, label="Height (pixels)")
             fps = gr.Dropdown(RATES, value=12.5, label="Frames per second")
             kind = gr.Radio(list(FORMATS.items()), value=".gif", label="Format")
-            most = gr.Dropdown(SIZES, value=5, label="Largest file")
+            most = gr.Dropdown(SIZES, value=MEGABYTES, label="Largest file")
     trimmer = _lay_out_trimmer()
     scores = part("timeline", elem_id="scores")
     return _Result(weight, cards, count, length, [height, fps, kind, most], trimmer, scores)
