@@ -80,10 +80,11 @@ def test_two_gifs_are_not_cut_out_of_one_short_shot() -> None:
 
 
 def test_a_hasty_movement_is_not_taken_for_a_cut() -> None:
-    apart = index_of((1, 5, 0.1), (2, 5, 0.1))
-    alike = index_of((1, 5, 0.1), (2, 5, 0.1), looks_like={2: 1})
-    assert len(apart.takes) == 2
-    assert alike.takes.tolist() == [[0, 10]]
+    cut = index_of((1, 5, 0.1), (2, 5, 0.1))
+    same_place = index_of((1, 5, 0.1), (2, 5, 0.1), looks_like={2: 1})
+    hasty = index_of((1, 5, 0.1), (2, 0.25, 0.1), (3, 0.25, 0.1), (4, 5, 0.1), looks_like={2: 1, 3: 1, 4: 1})
+    assert len(cut.takes) == len(same_place.takes) == 2
+    assert hasty.takes.tolist() == [[0, 10.5]]
 
 
 def test_a_mixed_segment_is_cut_where_its_best_shot_is() -> None:

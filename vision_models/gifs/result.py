@@ -19,8 +19,9 @@ from vision_models.media.videos import Video, read_frames
 LOOP_SLACK_S = 0.75  # a GIF may end so much earlier or later to loop well
 STILL = 0.0008  # change of brightness, of 1, from frame to frame: less is a slide or a frozen picture
 ONE_SCENE = 0.75  # cosine of the looks before and after what could be a cut; of cuts it is below 0.5
-CUT_S = 0.8  # the longest time between two takes that only a cut is between
-SHORT = 0.35  # of the length that was asked for: a clip that is shorter comes last
+SUDDEN = 2.0  # times the steps beside it: a change that is as sudden is a cut, even within one place
+CUT_S = 1.0  # the longest time between two takes that only a cut is between
+SHORT = 0.2  # of the length that was asked for: a clip that is shorter comes last
 AROUND_S = 3.0  # of the video is decoded on both sides of a clip that only key frames are known of ...
 CLOSER_FPS, CLOSER_SIZE = 4.0, (192, 192)  # ... at this rate and size
 SHORTEST_S = 0.5  # a moment that is shorter is the last to be chosen
@@ -96,7 +97,13 @@ class VideoIndex:
         return np.array(found)
 
     def _is_one_scene(self, before_s: float, after_s: float) -> bool:
-        """Tell a hasty movement or a flash from a cut, by what is seen before and after it."""
+        """Tell a hasty movement from a cut: it takes more than one step, and the same is seen before and after it."""
+        first, last = np.searchsorted(self.times, [before_s, after_s])
+        steps = np.abs(np.diff(self.signatures[max(first - 2, 0) : last + 2].astype(np.float32), axis=0)).mean(axis=1)
+        hardest = int(steps[1:-1].argmax()) + 1 if len(steps) > 2 else 0
+        beside = max((float(steps[n]) for n in (hardest - 1, hardest + 1) if 0 <= n < len(steps)), default=0.0)
+        if steps[hardest] >= SUDDEN * beside:
+            return False
         before = int(np.searchsorted(self.look_times, before_s + LATE_S, "right")) - 1
         after = int(np.searchsorted(self.look_times, after_s))
         if before < 0 or after >= len(self.looks):
