@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import gradio as gr
 
+from demos.front import address
 from vision_models.errors import VisionModelsError
 
 LOG = logging.getLogger(__name__)
@@ -78,11 +79,7 @@ def fetchable(file: Path, request: gr.Request | None) -> gr.FileData:
     """Describe a file for programs: with the address at which anything that speaks HTTP can fetch it."""
     url = None
     if request is not None:
-        asked = request.request.url
-        scheme = request.headers.get("x-forwarded-proto", asked.scheme).split(",")[0].strip()
-        host = request.headers.get("x-forwarded-host") or request.headers.get("host") or asked.netloc
-        root = str(request.request.scope.get("root_path", "")).rstrip("/")
-        url = f"{scheme}://{host}{root}/gradio_api/file={quote(str(file))}"
+        url = f"{address(request.request.scope)}/gradio_api/file={quote(str(file))}"
     kind = mimetypes.guess_type(file.name)[0]
     return gr.FileData(path=str(file), url=url, size=file.stat().st_size, orig_name=file.name, mime_type=kind)
 

@@ -59,17 +59,17 @@ class Front:
         headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
         content = bytes(body)
         if dict(headers).get(b"content-type", b"").startswith(b"text/html") and content:
-            content = self.mended(content.decode(), _address(scope), scope.get("query_string", b"").decode()).encode()
+            content = self.mended(content.decode(), address(scope), scope.get("query_string", b"").decode()).encode()
             if b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""):
                 content = gzip.compress(content, 6)
                 headers += [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
         await _answer(send, start["status"], content, headers)
 
-    def mended(self, html: str, address: str, query: str) -> str:
+    def mended(self, html: str, where: str, query: str) -> str:
         """Say of the page, or of the tab that the query asks for, what is true of it, and no more what Gradio says."""
         tab = next(iter(parse_qs(query).get("tab", [])), "").lower()
         told = self.tabs.get(tab, self.page)
-        place = f"{address}/?tab={tab}" if tab in self.tabs else f"{address}/"
+        place = f"{where}/?tab={tab}" if tab in self.tabs else f"{where}/"
         title, description = escape(told.title), escape(told.description)
         width, height = PICTURE_SIZE
         ours = f"""<title>{title}</title>
@@ -78,7 +78,7 @@ class Front:
 <meta property="og:title" content="{title}">
 <meta property="og:description" content="{description}">
 <meta property="og:url" content="{escape(place)}">
-<meta property="og:image" content="{escape(address + PICTURE_PATH)}">
+<meta property="og:image" content="{escape(where + PICTURE_PATH)}">
 <meta property="og:image:width" content="{width}">
 <meta property="og:image:height" content="{height}">
 <meta name="twitter:card" content="summary_large_image">
@@ -87,7 +87,7 @@ class Front:
         return bare.replace("<head>", f"<head>\n{ours}", 1)
 
 
-def _address(scope: Scope) -> str:
+def address(scope: Scope) -> str:
     """Where the visitor found the page, behind proxies, too; without a slash at the end."""
     headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
     scheme = (headers.get("x-forwarded-proto") or str(scope["scheme"])).split(",")[0].strip()

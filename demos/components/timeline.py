@@ -1,7 +1,7 @@
 """The scores along a video, with the chosen moments, and all of it once more as a table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,7 @@ def timeline(
         yours_alone = _curve("personal", "Your score", segments, [one.personal for one in segments])
         blend = _curve("fused", "Blend of both, by the slider", segments, [one.score for one in segments])
         if yours_alone.values == blend.values:  # the slider is at its end: one curve says it all
-            curves.append(_curve("fused", "Your score", segments, [one.score for one in segments]))
+            curves.append(replace(blend, title="Your score"))
         else:
             curves += [yours_alone, blend]
     lanes = [_lane("you", yours, end, lead_s)] if is_personal else []

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Protocol
 
 import cv2
@@ -18,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from vision_models.devices import in_batches
+from vision_models.errors import VideoError
 from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.motion import MOTION_SIZE, MotionMeter, summarise
 from vision_models.gifs.network import FrameEncoder
@@ -26,7 +27,6 @@ from vision_models.gifs.segments import CUT_LEVELS
 SIGNATURE = (16, 9)  # pixels, width and height, of the thumbnails that tell cuts and loop points
 LOOKS = 3  # at a video that is shorter than that many strides, so that a short GIF is seen as often as a segment
 CHUNK_LOOKS = 96
-BATCH, CPU_BATCH = 32, 4  # looks; on a CPU, few at a time stay in its cache: half the time of 32
 
 
 class SegmentEncoder(Protocol):
@@ -70,7 +70,7 @@ class CompactEncoder:
 
     def encode(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Turn frames (N, 1, side, side, 3) sRGB into vectors (N, embedding)."""
-        return _in_batches(self.network, windows[:, 0], (0, 3, 1, 2))
+        return in_batches(self.network, windows[:, 0], (0, 3, 1, 2))
 
 
 class VideoNetworkEncoder:
@@ -99,7 +99,7 @@ class VideoNetworkEncoder:
 
     def encode(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Turn looks (N, window, height, width, 3) sRGB into vectors (N, dim)."""
-        return _in_batches(self.network, windows, (0, 4, 1, 2, 3))
+        return in_batches(self.network, windows, (0, 4, 1, 2, 3))
 
 
 class _Normalise(nn.Module):
@@ -185,11 +185,7 @@ def measure(
         motion.append(meter(frame))
         signatures.append(_signature(frame))
     if not times:
-        return (
-            np.empty(0),
-            np.empty((0, MOTION_SIZE // 2), np.float32),
-            np.empty((0, SIGNATURE[0] * SIGNATURE[1]), np.uint8),
-        )
+        raise VideoError("There is no picture here that can be decoded. Please try another part of the video.")
     return np.array(times), np.stack(motion), np.stack(signatures)
 
 
@@ -279,16 +275,3 @@ class _Kept:
             np.stack(self.signatures),
             end_s,
         )
-
-
-def _in_batches(network: nn.Module, frames: NDArray[np.uint8], order: tuple[int, ...]) -> NDArray[np.float32]:
-    device = next(chain(network.parameters(), network.buffers())).device
-    if device.type == "cpu":
-        torch.set_flush_denormal(True)
-    batch = CPU_BATCH if device.type == "cpu" else BATCH
-    with torch.inference_mode():
-        parts = [
-            network(torch.from_numpy(frames[start : start + batch]).to(device).permute(*order)).float().cpu().numpy()
-            for start in range(0, len(frames), batch)
-        ]
-    return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)

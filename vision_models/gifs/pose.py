@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from vision_models.backbones.movenet import JOINTS, SIDE, MoveNet, find_joints
+from vision_models.devices import in_batches
 
 _MIRROR = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]  # left and right joints change places
 _TORSO = [5, 6, 11, 12]  # shoulders and hips
@@ -17,7 +17,6 @@ STILL_SIZE = 2 * 3 * JOINTS
 MOVES_SIZE = 2 * 4 * JOINTS
 POSE_SIZE = STILL_SIZE + MOVES_SIZE
 _USUAL, _SURE = 0.15, 0.4  # how sure the network is of the joints of nobody, and of somebody's
-_BATCH, _CPU_BATCH = 32, 4  # frames; on a CPU, few at a time stay in its cache: half the time of 32
 
 
 class Pose(NamedTuple):
@@ -32,16 +31,9 @@ def joints_in(network: MoveNet, frames: NDArray[np.uint8]) -> NDArray[np.float32
     """Find the joints of a person in every frame, (N, h, w, 3) sRGB: (N, 17, 3), y, x and sureness, all 0..1."""
     if not len(frames):
         return np.empty((0, JOINTS, 3), np.float32)
-    device = next(network.parameters()).device
     if frames.shape[1:3] != (SIDE, SIDE):
         frames = np.stack([cv2.resize(frame, (SIDE, SIDE)) for frame in frames])
-    batch = _CPU_BATCH if device.type == "cpu" else _BATCH
-    with torch.inference_mode():
-        parts = [
-            find_joints(network(torch.from_numpy(frames[start : start + batch]).to(device).permute(0, 3, 1, 2)))
-            for start in range(0, len(frames), batch)
-        ]
-    return torch.cat(parts).float().cpu().numpy()
+    return in_batches(network, frames, (0, 3, 1, 2), find_joints)
 
 
 def describe_pose(joints: NDArray[np.float32], aspect: float) -> Pose:

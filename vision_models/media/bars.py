@@ -35,7 +35,9 @@ def without_bars(video: Video) -> Video:
     scale = min(_SIDE / max(video.width, video.height), 1)
     size = max(round(video.width * scale), 1), max(round(video.height * scale), 1)
     frames = _looks(video, size)
-    crop = _flat(frames) if len(frames) else WHOLE
+    if not len(frames):
+        return video
+    crop = _flat(frames)
     if crop == WHOLE:
         crop = _blurred(frames)
     return video if crop == WHOLE else video.cropped(crop)
@@ -44,8 +46,7 @@ def without_bars(video: Video) -> Video:
 def _looks(video: Video, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Frames (N, h, w, 3) from everywhere in the video."""
     if video.duration_s <= _SHORT_S:
-        found = [frame for _, frame in read_frames(video, fps=_LOOKS / video.duration_s, size=size)]
-        return np.stack(found)
+        return np.stack([frame for _, frame in read_frames(video, fps=_LOOKS / video.duration_s, size=size)])
     found = []
     for number in range(_LOOKS):
         start_s = (number + 0.5) * video.duration_s / _LOOKS
