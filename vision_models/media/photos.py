@@ -12,7 +12,6 @@ import contextlib
 import importlib
 import math
 import os
-import re
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
@@ -23,10 +22,11 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from vision_models.errors import PhotoError
+from vision_models.media.claims import check_claims, check_tiff_claims
 from vision_models.media.colour import declared, profile_to_srgb, to_srgb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from PIL.ImageFile import ImageFile
@@ -283,8 +283,8 @@ def _open_image(stream: BinaryIO) -> ImageFile:
     kind = _recognise(head)
     if kind not in _DECODERS:
         raise PhotoError(_NOT_PHOTOS.get(kind, f"This file is not a photo that can be read here. {_USE_THESE}"))
-    if kind == "HEIC":
-        _check_heic(stream)
+    _check(lambda: check_claims(kind, stream.read()))
+    stream.seek(0)
     module, name = _DECODERS[kind]
     try:
         decoder = getattr(importlib.import_module(module), name)
@@ -301,31 +301,17 @@ def _open_image(stream: BinaryIO) -> ImageFile:
     except Exception as error:
         raise PhotoError(_UNREADABLE_KIND.format(kind) if kind == "TIFF" else _DAMAGED) from error
     if isinstance(image, TiffImageFile):
+        _check(lambda: check_tiff_claims(image, stream.seek(0, os.SEEK_END)))
         _check_tiff(image, head)
     return image
 
 
-def _check_heic(stream: BinaryIO) -> None:
-    """Refuse files whose list of items holds broken text: pi-heif 1.4 ends the whole process on them.
-
-    It hands the type of a metadata item to Python as text and then uses the null pointer that it gets
-    for text that is not UTF-8. The boxes are searched for rather than walked through, so that no odd
-    nesting leads to an item that this function has not seen. Box "infe": ISO/IEC 14496-12, 8.11.6.
-    """
-    data = stream.read()
-    stream.seek(0)
-    for match in re.finditer(b"infe", data):
-        start = match.start() - 4  # of the box: size, "infe", version and flags, id and protection, then text
-        size, version = int.from_bytes(data[start : start + 4], "big"), data[start + 8 : start + 9]
-        if version > b"\3":
-            continue  # chance, inside the coded picture; libheif refuses such an item
-        text = data[start + (18 if version == b"\3" else 16) : start + size]
-        try:
-            text.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise PhotoError(_DAMAGED) from error
-        if not text:  # a size that says "64 bits follow" or "to the end": no writer of photos needs it
-            raise PhotoError(_DAMAGED)
+def _check(claims: Callable[[], None]) -> None:
+    """Refuse a file of false claims, or one in which not even those can be read."""
+    try:
+        claims()
+    except (ValueError, IndexError, TypeError) as error:
+        raise PhotoError(_DAMAGED) from error
 
 
 def _check_tiff(image: TiffImageFile, head: bytes) -> None:

@@ -65,7 +65,7 @@ class Recipe:
 
 COMPACT = Recipe(
     config=DRHTConfig(
-        width=24,
+        width=32,
         working_size=256,
         global_context=True,
         smooth_decoder=True,
@@ -73,8 +73,15 @@ COMPACT = Recipe(
         judge_need=True,
         keep_blacks=True,
     ),
-    stages=(Stage(size=128, samples=34_000, batch=16), Stage(size=256, samples=2_400, batch=8)),
+    stages=(
+        Stage(size=128, samples=172_000, batch=64),
+        Stage(size=256, samples=12_608, batch=32),
+        Stage(size=128, samples=11_000, batch=16),
+        Stage(size=256, samples=3_000, batch=8),
+    ),
     learning_rate=1e-3,
+    ema_decay=0.998,
+    judge=JudgeRecipe(samples=3_000),
 )
 PAPER = Recipe(
     config=DRHTConfig(),
