@@ -6,6 +6,7 @@ Start it with `python app.py`.
 import spaces  # noqa: F401  # before torch: on ZeroGPU it takes CUDA's place
 
 # isort: split
+import logging
 from collections.abc import Callable, Mapping
 
 import gradio as gr
@@ -62,4 +63,6 @@ def build_app(tabs: Mapping[str, tuple[str, Callable[[], None]]] = TABS) -> gr.B
 
 
 if __name__ == "__main__":
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("vision_models").setLevel(logging.INFO)
     launch(build_app(), told=TOLD, told_of=TOLD_OF)

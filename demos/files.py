@@ -23,8 +23,9 @@ LOG = logging.getLogger(__name__)
 
 
 def upload_folder() -> Path:
-    """Return the folder in which Gradio keeps uploads and results."""
-    return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir(), "gradio")).resolve()
+    """Return the folder in which Gradio keeps uploads and results: nobody else's, since old files there are deleted."""
+    user = getattr(os, "getuid", lambda: "")()
+    return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir(), f"vision-models-{user}")).resolve()
 
 
 @contextmanager

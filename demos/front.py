@@ -39,7 +39,7 @@ class Front:
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
         asked = scope["type"] == "http" and scope["method"] in {"GET", "HEAD"}
         if asked and path == PICTURE_PATH:
-            await _answer(send, 200, PICTURE.read_bytes(), [(b"content-type", b"image/jpeg")])
+            await answer(send, 200, PICTURE.read_bytes(), [(b"content-type", b"image/jpeg")])
         elif asked and path in {"", "/"}:
             await self._mend(scope, receive, send)
         else:
@@ -63,7 +63,7 @@ class Front:
             if b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""):
                 content = gzip.compress(content, 6)
                 headers += [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
-        await _answer(send, start["status"], content, headers)
+        await answer(send, start["status"], content, headers)
 
     def mended(self, html: str, where: str, query: str) -> str:
         """Say of the page, or of the tab that the query asks for, what is true of it, and no more what Gradio says."""
@@ -95,7 +95,8 @@ def address(scope: Scope) -> str:
     return f"{scheme}://{host}{scope.get('root_path', '').rstrip('/')}"
 
 
-async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+async def answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """Send a whole answer."""
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})

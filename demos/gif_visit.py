@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vision_models.gifs.result import Clip, Highlights, VideoIndex
 
 VIDEO_SECONDS = 3600
+VIDEO_GIGAPIXELS = 250  # of all its pictures together: an hour of 1920 x 1080 at 30 a second has 224
 HISTORY_GIFS = 50
 HISTORY_SECONDS = 60  # of one of them
 MAX_COUNT = 6  # GIFs
@@ -135,6 +136,10 @@ def check_length(video: Video, limit_s: float, what: str) -> Video:
     if video.duration_s > limit_s:
         length, limit = clock(video.duration_s), clock(limit_s)
         raise VideoError(f"This {what} is {length} long; the limit is {limit}. Please cut it and try again.")
+    pictures = video.duration_s * video.fps
+    if pictures * video.width * video.height > VIDEO_GIGAPIXELS * 1e9:
+        size = f"{pictures:,.0f} pictures of {video.width} × {video.height} pixels"
+        raise VideoError(f"This {what} has {size}: more than can be looked at here. Please make it smaller, or cut it.")
     return video
 
 

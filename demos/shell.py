@@ -1,7 +1,11 @@
 """What every page of ours shares: settings, header, footer, and how it is launched."""
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,9 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import gradio as gr
 
 from demos.components import STYLES, render, script
+from demos.files import upload_folder
 from demos.front import Front, Told
+from demos.gate import Gate
+from demos.jobs import Jobs
+from demos.sweeper import start_sweeping
 from demos.theme import THEME
 from vision_models.errors import WeightsError
+from vision_models.media.ffmpeg import end_all
 
 if TYPE_CHECKING:
     from vision_models.predictor import Predictor
@@ -20,6 +29,9 @@ if TYPE_CHECKING:
 Answering = TypeVar("Answering", bound="Predictor[Any]")
 
 HERE = Path(__file__).parent
+DRAIN_SECONDS = 10  # for the jobs that run when the program is told to end
+FETCH_SECONDS = 1.5  # in which the last answers are fetched
+QUEUE = 32  # jobs that wait, of all visitors
 KEEP_SECONDS = 3600  # how long uploads and results stay on the server
 UPLOAD_MEGABYTES = 500  # of one file
 PRIVACY = """What you upload goes to the server that runs this page and is used for your result alone. Uploads and
@@ -33,6 +45,7 @@ SHOW, HIDE = gr.update(visible=True), gr.update(visible=False)
 @contextmanager
 def page(title: str, sentence: str) -> Iterator[gr.Blocks]:
     """Open a page with our header and footer; what is built inside the `with` comes between."""
+    os.environ["GRADIO_TEMP_DIR"] = str(upload_folder())
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(600, KEEP_SECONDS)) as demo:
         gr.HTML(f"<h1>{title}</h1><p>{sentence}</p>", elem_id="header")
         yield demo
@@ -53,9 +66,15 @@ def launch(
     Returns:
         What `gr.Blocks.launch` returns.
     """
-    front = Front, (), {"page": told or Told(demo.title, ""), "tabs": told_of}  # what Starlette's Middleware unpacks to
+    demo.queue(max_size=QUEUE, api_open=False)  # not open: what has to queue has no way around the queue
+    jobs, going = Jobs(demo), threading.Event()
+    gate = {"jobs": jobs, "folder": upload_folder(), "is_going": going.is_set}
+    front = {"page": told or Told(demo.title, ""), "tabs": told_of}
+    start_sweeping(upload_folder(), KEEP_SECONDS)
+    with suppress(ValueError):  # not in the main thread: whoever launches a page there ends it, too
+        signal.signal(signal.SIGTERM, lambda *_: _leave(jobs, going))
     ours = {
-        "app_kwargs": {"middleware": [front]},
+        "app_kwargs": {"middleware": [(Gate, (), gate), (Front, (), front)]},  # what Starlette's Middleware unpacks to
         "theme": THEME,
         "css_paths": [HERE / "theme.css", *STYLES],
         "favicon_path": HERE.parent / "assets" / "favicon.svg",
@@ -65,7 +84,22 @@ def launch(
         "show_error": False,  # internal messages hold paths; ours reach the page as gr.Error
         "max_file_size": f"{UPLOAD_MEGABYTES}mb",
     }
-    return demo.queue(max_size=32).launch(**(ours | options))
+    try:
+        return demo.launch(**(ours | options))
+    except OSError as error:
+        raise SystemExit(f"The page cannot start: {error} Set GRADIO_SERVER_PORT to a port that is free.") from error
+
+
+def _leave(jobs: Jobs, going: threading.Event) -> None:
+    """Let the jobs that run come to their end, for some seconds, and take no new ones; then end the program."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
+    going.set()
+    until = time.monotonic() + DRAIN_SECONDS
+    while jobs.waiting() + jobs.running() and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(FETCH_SECONDS)
+    end_all()
+    raise KeyboardInterrupt  # what Gradio closes its server on
 
 
 # ---- for every tab

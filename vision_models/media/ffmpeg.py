@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, ParamSpec, Self, TypeVar, cast
+from weakref import WeakSet
 
 import imageio_ffmpeg
 import numpy as np
@@ -96,6 +97,15 @@ class Stream:
         return "0:V:0" if self.number is None else f"0:{self.number}"
 
 
+_RUNS: WeakSet[Ffmpeg] = WeakSet()
+
+
+def end_all() -> None:
+    """End every run of ffmpeg, as a program does that is told to end itself; whoever waits for one gets an error."""
+    for run in list(_RUNS):
+        run.end()
+
+
 class Ffmpeg:
     """One run of ffmpeg, over with the `with` block at the latest.
 
@@ -123,6 +133,7 @@ class Ffmpeg:
         self.gave_frames = False
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
+        _RUNS.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -167,7 +178,7 @@ class Ffmpeg:
         self, within_s: float, wait: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         """Wait for ffmpeg to do something, and end it if it does not."""
-        watchdog = threading.Timer(within_s, self._end)
+        watchdog = threading.Timer(within_s, self.end)
         watchdog.daemon = True
         watchdog.start()
         try:
@@ -175,7 +186,8 @@ class Ffmpeg:
         finally:
             watchdog.cancel()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End it now, and say later that it took too long."""
         self._silent = True
         self._process.kill()
 

@@ -1,0 +1,211 @@
+"""Who may ask for what, and how often: the outermost ASGI application, before Gradio sees a request.
+
+It closes the doors that no page of ours needs, bounds what one visitor takes, and answers those who run the page:
+`/health`, `/ready` and, on the machine's own net alone, `/metrics`.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from demos.front import Application, Message, Receive, Scope, Send, answer
+from demos.jobs import PLACES, Jobs, is_near, visitor_of
+
+LOG = logging.getLogger(__name__)
+
+_CLOSED = re.compile(
+    r"(/gradio_api)?/(run-history|runs|deep_link|monitoring|proxy=|process_recording|vibe-|undo-vibe-edit|profiling|dev/"
+    r"|stream/|custom_component|file=https?:|file/https?:)"
+)
+_JOINS = re.compile(r"(/gradio_api)?/(queue/join|call/)")
+_UPLOADS = re.compile(r"(/gradio_api)?/upload/?$")
+_FILES = re.compile(r"(/gradio_api)?/file[=/]")
+_NAME = re.compile(rb"[\w.-]{1,64}")
+QUESTION_BYTES = 2 * 1024**2  # of a request that uploads nothing
+SILENT_SECONDS = 30.0  # between two pieces of a request
+FREE_BYTES = 1024**3  # of the disk; with less, no upload is taken
+CLOSED = "There is nothing here."
+TOO_LARGE = "This request is too large. Please upload files, and send their names."
+TOO_SLOW = "This request did not arrive. Please try again."
+NO_ADDRESSES = "Addresses are not fetched here. Please download the file, and upload it."
+NO_ROOM = "This server has no room for uploads at the moment. Please try again in some minutes."
+GOING = "This page is about to be restarted. Please try again in a minute."
+
+
+class RefusedError(Exception):
+    """A request that is not let in."""
+
+    def __init__(self, status: int, reason: str, sentence: str, wait_s: float = 0) -> None:
+        super().__init__(sentence)
+        self.status, self.reason, self.sentence, self.wait_s = status, reason, sentence, wait_s
+
+
+class Gate:
+    """An ASGI application around another."""
+
+    def __init__(self, app: Application, jobs: Jobs, folder: Path, is_going: Callable[[], bool]) -> None:
+        self.app, self.jobs, self.folder, self.is_going = app, jobs, folder, is_going
+        self.answered: Counter[str] = Counter()  # by the first digit of the status
+        self.refused: Counter[str] = Counter()  # by reason
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or say why not."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        name = next((value for key, value in scope["headers"] if key == b"x-request-id"), b"")
+        name = name if _NAME.fullmatch(name) else uuid4().hex.encode()
+        begun = False
+
+        async def sent(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                self.answered[f"{message['status'] // 100}xx"] += 1
+                more = [(b"x-request-id", name), (b"x-content-type-options", b"nosniff")]
+                more += [(b"referrer-policy", b"no-referrer")]
+                given = {key.lower() for key, _ in message["headers"]}
+                if _FILES.match(path) and b"cache-control" not in given:
+                    more += [(b"cache-control", b"private, max-age=3600")]  # of one visitor, and gone in an hour
+                message = {**message, "headers": [*message["headers"], *more]}
+            await send(message)
+
+        try:
+            if (told := self._told(scope, path)) is not None:
+                await answer(sent, *told)
+            else:
+                await self.app(scope, await self._let_in(scope, path, receive), sent)
+        except RefusedError as refusal:
+            self.refused[refusal.reason] += 1
+            if begun:
+                raise  # the connection breaks off: there is no other way left to say so
+            content = json.dumps({"detail": refusal.sentence, "error": refusal.sentence}).encode()
+            headers = [(b"content-type", b"application/json")]
+            if refusal.wait_s:
+                headers += [(b"retry-after", str(round(refusal.wait_s)).encode())]
+            await answer(sent, refusal.status, content, headers)
+
+    def _told(self, scope: Scope, path: str) -> tuple[int, bytes, list[tuple[bytes, bytes]]] | None:
+        """Answer those who run the page."""
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+        if scope["method"] not in {"GET", "HEAD"}:
+            return None
+        if path == "/health":
+            return 200, b'{"status": "ok"}', headers
+        if path == "/ready":
+            why_not = GOING if self.is_going() else "" if self._has_room() else NO_ROOM
+            return (503 if why_not else 200), json.dumps({"ready": not why_not, "why": why_not}).encode(), headers
+        if path == "/metrics" and is_near(scope):
+            return 200, "".join(self._metrics()).encode(), [(b"content-type", b"text/plain; version=0.0.4")]
+        return None
+
+    async def _let_in(self, scope: Scope, path: str, receive: Receive) -> Receive:
+        """Check a request; return where its body comes from, which for a question is what was read of it."""
+        if _CLOSED.match(path):
+            raise RefusedError(404, "closed", CLOSED)
+        if scope["method"] != "POST":
+            return receive
+        if _UPLOADS.match(path):
+            if not self._has_room():
+                raise RefusedError(507, "no room", NO_ROOM, wait_s=120)
+            return _impatient(receive)
+        body = await _whole(_impatient(receive))
+        if _JOINS.match(path):
+            self._queue_up(scope, body)
+        read = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def again() -> Message:
+            return next(read, None) or await receive()
+
+        return again
+
+    def _queue_up(self, scope: Scope, body: bytes) -> None:
+        """Refuse a job of somebody who has enough of them, or whose files would have to be fetched from somewhere."""
+        if self.is_going():
+            raise RefusedError(503, "going", GOING, wait_s=30)
+        try:
+            asked = json.loads(body)
+        except ValueError:
+            return  # Gradio says what is wrong with it
+        if any(path.lower().startswith(("http:", "https:")) for path in _paths(asked)):
+            raise RefusedError(400, "address", NO_ADDRESSES)
+        session = str(asked.get("session_hash") or "") if isinstance(asked, dict) else ""
+        if self.jobs.of(visitor_of(scope, session)) >= PLACES:
+            wait_s = max(self.jobs.patience_s(), 1)
+            sentence = f"{PLACES} of your jobs wait here already. Please try again in about {wait_s:.0f} s."
+            raise RefusedError(429, "busy", sentence, wait_s)
+
+    def _has_room(self) -> bool:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return shutil.disk_usage(self.folder).free > FREE_BYTES
+        except OSError:
+            return False
+
+    def _metrics(self) -> Iterator[str]:
+        """Figures for Prometheus; none says who."""
+        jobs = self.jobs
+        yield from _figures("jobs_waiting", "gauge", {"": jobs.waiting()})
+        yield from _figures("jobs_running", "gauge", {"": jobs.running()})
+        ended = {f'{{endpoint="{end}",outcome="{out}"}}': count for (end, out), count in jobs.ended.items()}
+        yield from _figures("jobs_total", "counter", ended)
+        seconds = {f'{{endpoint="{endpoint}"}}': seconds for endpoint, seconds in jobs.seconds.items()}
+        yield from _figures("job_seconds_total", "counter", seconds)
+        answered = {f'{{status="{status}"}}': count for status, count in self.answered.items()}
+        yield from _figures("requests_total", "counter", answered)
+        refused = {f'{{reason="{reason}"}}': count for reason, count in self.refused.items()}
+        yield from _figures("refused_total", "counter", refused)
+        taken = sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+        yield from _figures("upload_bytes", "gauge", {"": taken})
+
+
+def _figures(name: str, kind: str, values: dict[str, Any]) -> Iterator[str]:
+    yield f"# TYPE vision_models_{name} {kind}\n"
+    for labels, value in values.items():
+        yield f"vision_models_{name}{labels} {value}\n"
+
+
+def _impatient(receive: Receive) -> Receive:
+    """Where a body comes from, unless nothing comes for too long."""
+
+    async def received() -> Message:
+        try:
+            return await asyncio.wait_for(receive(), SILENT_SECONDS)
+        except TimeoutError as error:
+            raise RefusedError(408, "slow", TOO_SLOW) from error
+
+    return received
+
+
+async def _whole(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return bytes(body)  # whoever asked has gone
+        body.extend(message.get("body", b""))
+        if len(body) > QUESTION_BYTES:
+            raise RefusedError(413, "large", TOO_LARGE)
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _paths(value: object) -> Iterator[str]:
+    """The paths of all files in what was sent."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if isinstance(part.get("path"), str):
+                yield part["path"]
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
