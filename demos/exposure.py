@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import gradio as gr
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
+from demos.about import Paper, about
 from demos.files import appearing_whole, errors_on_page, new_folder
 from demos.photo_input import pixels, sent, shrink
 from demos.photo_tab import ON_GPU, Download, Job, SaveButton, View, Words, download_button, photo_tab
@@ -43,11 +43,17 @@ back in full size, within seconds.""",
 behind it, take both home.""",
     button="Correct the photo",
     working="Correcting…",
-    origin=Markup(
-        """After <a href="https://arxiv.org/abs/1804.04371">Image Correction via Deep Reciprocating HDR
-Transformation</a> (Yang et al., CVPR 2018). Code and weights are ours, not the authors'."""
-    ),
     saved=", saved in full size",
+)
+HOW = """A first network estimates the light of the scene, more of it than a photo can hold. A second turns that into
+a photo again, in which shadows and lights show what is in them. A third, very small one says how much of the change
+your photo needs, and the strength begins there."""
+PAPER = Paper(
+    "Image Correction via Deep Reciprocating HDR Transformation",
+    ("Yang", "Xu", "Song", "Zhang", "Wei", "Lau"),
+    "CVPR",
+    2018,
+    "1804.04371",
 )
 STRENGTH = "Begins at what the photo needs. At 0 it stays as it is."
 LIGHT = "The light that the network thinks was there, as a camera set darker or brighter would have caught it."
@@ -233,6 +239,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
         said=lambda estimate: f"{what_was_done(estimate)} {weights_line(predictor)}",
     )
     result.view.input(None, result.view, result.compare, js=MOVE_DIVIDER)
+    about("exposure", HOW, PAPER, "#compare img:last-of-type")
     gr.api(correct_file, api_name="correct", **ON_GPU)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
+import vision_models
+
 PICTURE = Path(__file__).parent.parent / "assets" / "share.jpg"
 PICTURE_PATH, PICTURE_SIZE = "/share.jpg", (1200, 630)
 
@@ -18,6 +20,8 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _THEIRS = re.compile(r'<meta\s[^>]*?(?:property|name)="(?:og:\w+|twitter:[\w:]+|description)"[^>]*>\s*', re.DOTALL)
+_MODELS = Path(vision_models.__file__).parent
+_CARD = re.compile(r"/cards/(exposure|gifs|interactions)\.md")
 _TITLE = re.compile(r"<title>.*?</title>", re.DOTALL)
 
 
@@ -35,11 +39,14 @@ class Front:
         self.app, self.page, self.tabs = app, page, tabs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer for the picture, mend what Gradio answers for the page, and leave all else alone."""
+        """Answer for the picture and the model cards, mend the page that Gradio answers with, leave all else alone."""
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
         asked = scope["type"] == "http" and scope["method"] in {"GET", "HEAD"}
         if asked and path == PICTURE_PATH:
             await answer(send, 200, PICTURE.read_bytes(), [(b"content-type", b"image/jpeg")])
+        elif asked and (card := _CARD.fullmatch(path)):
+            text = (_MODELS / card[1] / "MODEL_CARD.md").read_bytes()
+            await answer(send, 200, text, [(b"content-type", b"text/plain; charset=utf-8")])
         elif asked and path in {"", "/"}:
             await self._mend(scope, receive, send)
         else:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from markupsafe import Markup
 
+from demos.about import Paper, about
 from demos.components import part, render
 from demos.components.history import gallery
 from demos.gif_events import (
@@ -67,9 +67,16 @@ EMPTY = """Your GIFs appear here: what you get beside what everyone gets, and wh
 shows how it works."""
 BORROW = "Nothing at hand? Borrow a taste, with a sample video:"
 BLEND = "0 is what everyone gets, 100 is all yours."
-ORIGIN = Markup("""After <a href="https://arxiv.org/abs/1804.06604">PHD-GIFs: Personalized Highlight Detection for
-Automatic GIF Creation</a> (Garcia del Molino and Gygli, ACM Multimedia 2018). Code and weights are ours, not the
-authors'.""")
+HOW = """A network looks at some pictures a second of your video and of your GIFs, and puts into numbers what it sees.
+Moments that resemble what you like come first; how lively a moment is, and whether people tend to cut such, count as
+well. None of the GIFs runs over a change of scene."""
+PAPER = Paper(
+    "PHD-GIFs: Personalized Highlight Detection for Automatic GIF Creation",
+    ("Garcia del Molino", "Gygli"),
+    "ACM Multimedia",
+    2018,
+    "1804.06604",
+)
 SHOW_TRIMMER = """() => setTimeout(() => document.querySelector("#trimmer")?.scrollIntoView({block: "nearest"}), 200)"""
 
 
@@ -197,7 +204,7 @@ def build_gifs(load: Callable[[], tuple["HighlightPredictor", str]] = load_predi
             progress = part("actions", visible=False, elem_id="gifs-progress")
             with gr.Column(visible=False, elem_id="gifs-result", elem_classes=["step", "result"]) as column:
                 result = _lay_out_result()
-    gr.HTML(f"<p>{ORIGIN}</p>", elem_classes="fine")
+    about("gifs", HOW, PAPER, "#cards img")
     outcome = [inputs.status, inputs.run, inputs.stop, column, empty, progress]
     _wire(Events(predictor), visit, inputs, result, outcome)
 

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
+from demos.about import Paper, about
 from demos.components import script
 from demos.components.reasons import candidates, knowledge, table, tags
 from demos.files import deleted_on_schedule, errors_on_page, new_folder
@@ -80,10 +81,17 @@ is named, and a click shows where the network expected that object to be.""",
 reasons.""",
     button="Find interactions",
     working="Looking…",
-    origin=Markup(),  # said below what the weights know
 )
-ORIGIN = Markup("""After <a href="https://arxiv.org/abs/1704.07333">Detecting and Recognizing Human-Object
-Interactions</a> (Gkioxari et al., CVPR 2018). Code and weights are ours, not the authors'.""")
+HOW = """A detector finds people and objects. For each person, one part of the network says what they are doing and
+where the object of it should be; another looks at the person and an object together. A pair's score is the product of
+what all of them say, and a click on a pair shows each."""
+PAPER = Paper(
+    "Detecting and Recognizing Human-Object Interactions",
+    ("Gkioxari", "Girshick", "Dollár", "He"),
+    "CVPR",
+    2018,
+    "1704.07333",
+)
 LOCATION = "Off: any place is as good as the expected one."
 BRANCH = "Off: the person alone decides what is done; the object has no say."
 
@@ -371,7 +379,8 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
 
     with photo_tab("interactions", WORDS, PEOPLE, excuse, side=SHOWN_SIDE, art=DIAGRAM, scale=8) as tab:
         result = _lay_out_result()
-    gr.HTML(knowledge(training_photos, ORIGIN), apply_default_css=False, elem_id="knowledge", elem_classes="fine")
+    gr.HTML(knowledge(training_photos), apply_default_css=False, elem_id="knowledge", elem_classes="fine")
+    about("interactions", HOW, PAPER, "#pairs img")
     files = [
         Download(result.picture_file, write_picture, result.wishes),
         Download(result.table_file, write_table, result.wishes),

@@ -77,7 +77,6 @@ class Words:
     empty: str
     button: str
     working: str
-    origin: Markup
     saved: str = ""  # added where a photo is shown smaller than it is
 
 
@@ -297,8 +296,6 @@ def photo_tab(
                 gr.HTML(render("empty", art=art, text=words.empty))
             with gr.Column(visible=False, elem_id=f"{name}-result", elem_classes="result") as result:
                 yield PhotoTab(name, words, samples, side, photo, button, status, picker, empty, result)
-    if words.origin:
-        gr.HTML(f"<p>{words.origin}</p>", elem_classes="fine")
 
 
 def download_button(what: str, suffix: str) -> SaveButton:

@@ -47,7 +47,8 @@ def page(title: str, sentence: str) -> Iterator[gr.Blocks]:
     """Open a page with our header and footer; what is built inside the `with` comes between."""
     os.environ["GRADIO_TEMP_DIR"] = str(upload_folder())
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(600, KEEP_SECONDS)) as demo:
-        gr.HTML(f"<h1>{title}</h1><p>{sentence}</p>", elem_id="header")
+        header = render("header", title=title, sentence=sentence)
+        gr.HTML(header, js_on_load=script("header"), elem_id="header")
         yield demo
         gr.HTML(f"<p><strong>Privacy.</strong> {PRIVACY}</p>", elem_classes="fine")
 
@@ -120,7 +121,7 @@ def status_line(elem_id: str) -> gr.HTML:
 def scroll_on_phones(selector: str) -> str:
     """Return the script that brings a result into view where the page is one column."""
     return f"""() => {{
-    if (innerWidth > 700) return;
+    if (innerWidth > 767) return;
     document.documentElement.style.overflowAnchor = "none";  // or the pictures, arriving later, push the page on
     setTimeout(() => document.querySelector("{selector}")?.scrollIntoView(), 100);
 }}"""

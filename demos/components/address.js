@@ -20,5 +20,14 @@ addEventListener("popstate", () => {
     buttons().find((button) => idOf(button) === wanted)?.click();
     following = false;
 });
+if (parent !== window) {  // in a frame on somebody's page, which may follow its height
+    const tell = () => {
+        const id = idOf(document.querySelector("[role=tab][aria-selected=true]")) ?? "";
+        const bottom = document.querySelector("footer")?.getBoundingClientRect().bottom ?? document.body.scrollHeight;
+        parent.postMessage({visionModels: id, height: Math.ceil(bottom + scrollY) + 16}, "*");
+    };
+    new ResizeObserver(tell).observe(document.querySelector(".gradio-container .main") ?? document.body);
+    tell();
+}
 const first = new URL(location).searchParams.get("tab")?.toLowerCase();
 if (labels[first]) name(first);

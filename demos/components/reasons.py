@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from markupsafe import Markup
 
 from demos.components import render
 from vision_models.interactions.drawing import alone, deed, names, percent, person_number, verb_words
@@ -153,7 +152,7 @@ def taken(found: Interactions, one: Interaction) -> str:
     return f"{article}{names(found)[one.object]} ({percent(one.score)})"
 
 
-def knowledge(training_photos: Mapping[str, int], origin: Markup) -> str:
+def knowledge(training_photos: Mapping[str, int]) -> str:
     """Return HTML that says how many photos of each verb the weights have learned from, and whose idea it was."""
     photos = {verb: training_photos.get(verb, 0) for verb in VERB_NAMES}
     ranked: Sequence[str] = sorted(photos, key=lambda verb: -photos[verb])
@@ -166,5 +165,4 @@ def knowledge(training_photos: Mapping[str, int], origin: Markup) -> str:
         caption="Training photos that show a verb for sure",
         heads=("Verb", "Photos"),
         rows=[Row(verb_words(verb), [Cell(f"{photos[verb]:,.0f}")]) for verb in ranked],
-        origin=origin,
     )

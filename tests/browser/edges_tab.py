@@ -5,7 +5,6 @@ from pathlib import Path
 import cv2
 import gradio as gr
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from demos.files import new_folder
@@ -20,7 +19,6 @@ WORDS = Words(
     empty="Your drawing appears here.",
     button="Draw the edges",
     working="Drawing…",
-    origin=Markup("After Canny, 1986."),
 )
 SAMPLES = [InstalledPhoto("astronaut", "Astronaut", "public domain, NASA")]
 
