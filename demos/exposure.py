@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demos.about import Paper, about
+from demos.endpoint import endpoint
 from demos.files import appearing_whole, errors_on_page, new_folder
 from demos.photo_input import pixels, sent, shrink
 from demos.photo_tab import ON_GPU, Download, Job, SaveButton, View, Words, download_button, photo_tab
@@ -240,7 +241,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
     )
     result.view.input(None, result.view, result.compare, js=MOVE_DIVIDER)
     about("exposure", HOW, PAPER, "#compare img:last-of-type")
-    gr.api(correct_file, api_name="correct", **ON_GPU)
+    endpoint(correct_file, "correct", **ON_GPU)
 
 
 if __name__ == "__main__":

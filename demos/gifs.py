@@ -13,6 +13,7 @@ import gradio as gr
 from demos.about import Paper, about
 from demos.components import part, render
 from demos.components.history import gallery
+from demos.endpoint import endpoint
 from demos.gif_events import (
     Events,
     apologise,
@@ -217,7 +218,7 @@ def _wire(events: Events, visit: gr.State, inputs: _Inputs, result: _Result, out
     latest = {"trigger_mode": "always_last"}
     in_turn = {"concurrency_id": "video", "concurrency_limit": 1}  # not with the photos, which need not wait so long
     several = {"concurrency_limit": 4}  # visitors at a time
-    gr.api(events.gifs, api_name="gifs", **in_turn)
+    endpoint(events.gifs, "gifs", **in_turn)
     wishes = [visit, result.weight, result.count, result.length, *result.look]
     trimmer = result.trimmer
     trimming = (

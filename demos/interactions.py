@@ -22,6 +22,7 @@ from PIL import Image
 from demos.about import Paper, about
 from demos.components import script
 from demos.components.reasons import candidates, knowledge, table, tags
+from demos.endpoint import endpoint
 from demos.files import deleted_on_schedule, errors_on_page, new_folder
 from demos.photo_input import GONE, pixels, sent
 from demos.photo_tab import (
@@ -387,7 +388,7 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
     ]
     arrived = tab.wire(detect, downloads=files, said=said)
     _wire_result(tab, result, show, arrived)
-    gr.api(interactions, api_name="interactions", **ON_GPU)
+    endpoint(interactions, "interactions", **ON_GPU)
 
 
 def _wire_result(tab: PhotoTab, parts: _Result, show: Callable[..., Any], arrived: Sequence[Any]) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import imageio_ffmpeg
 import pytest
 import skimage.data
-from conftest import launched
+from conftest import Visitors, launched
 
 from app import build_app
 from vision_models.media.photos import read_photo
@@ -19,6 +21,7 @@ from vision_models.media.radiance import read_radiance
 from vision_models.media.videos import probe
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+SNAPSHOT = Path(__file__).parent / "api.json"
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -53,19 +56,70 @@ def test_the_photo_example_writes_both_files(tmp_path: Path, monkeypatch: pytest
     assert read_radiance("light.hdr").shape == size
 
 
-def test_the_client_example_gets_gifs_and_photos(
-    page_files: Path, videos: None, write_photo: Callable[..., Path]
-) -> None:
+@pytest.fixture(scope="module")
+def url(page_files: Path) -> Iterator[str]:
+    with launched(build_app()) as address:
+        yield address.rstrip("/")
+
+
+def test_the_client_example_gets_gifs_and_photos(url: str, videos: None, write_photo: Callable[..., Path]) -> None:
     names: dict[str, Any] = {}
-    with launched(build_app()) as url:
-        code = EXAMPLES[3].replace("http://127.0.0.1:7860", url)
-        for photo in ("dark.jpg", "park.jpg"):
-            code = code.replace(photo, str(write_photo()))
-        exec(code, names)  # noqa: S102 - our own README
-        names["client"].close()
-        assert [probe(gif).height for gif in names["gifs"]] == [120, 120]
-        assert [reason["nearest"] for reason in names["reasons"]] == [0, 0]
-        assert read_photo(names["picture"]).shape == read_photo(write_photo()).shape
-        assert set(names["found"]) == {"width", "height", "boxes", "interactions"}
-        assert read_photo(names["corrected"]).shape == read_photo(write_photo()).shape
-        assert read_radiance(names["light"]).shape == read_photo(write_photo()).shape
+    code = EXAMPLES[3].replace("http://127.0.0.1:7860", url)
+    for photo in ("dark.jpg", "park.jpg"):
+        code = code.replace(photo, str(write_photo()))
+    exec(code, names)  # noqa: S102 - our own README
+    names["client"].close()
+    assert [probe(gif).height for gif in names["gifs"]] == [120, 120]
+    assert [reason["nearest"] for reason in names["reasons"]] == [0, 0]
+    assert read_photo(names["picture"]).shape == read_photo(write_photo()).shape
+    assert set(names["found"]) == {"width", "height", "boxes", "interactions"}
+    assert read_photo(names["corrected"]).shape == read_photo(write_photo()).shape
+    assert read_radiance(names["light"]).shape == read_photo(write_photo()).shape
+
+
+def test_the_shell_example_gets_a_photo(
+    url: str, write_photo: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = next(code for code in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) if "curl" in code)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(write_photo(), "dark.jpg")
+    bash = shutil.which("bash") or "bash"
+    subprocess.run([bash, "-c", code.replace("http://127.0.0.1:7860", url)], check=True, timeout=120)
+    assert read_photo("corrected.png").shape == read_photo("dark.jpg").shape
+
+
+@pytest.mark.browser
+def test_the_javascript_example_gets_the_address_of_a_photo(
+    url: str, visitors: Visitors, write_photo: Callable[..., Path]
+) -> None:
+    code = re.findall(r"```js\n(.*?)```", README, re.DOTALL)[0].replace("http://127.0.0.1:7860", url)
+    page = visitors.open(url)
+    picture = list(write_photo().read_bytes())
+    found = page.evaluate(
+        f"""async (bytes) => {{
+            const photo = new File([new Uint8Array(bytes)], "dark.jpg");
+            {code}
+            return corrected.url;
+        }}""",
+        picture,
+    )
+    assert read_photo(page.request.get(found).body()).shape == read_photo(write_photo()).shape
+
+
+def test_programs_that_were_written_for_the_page_go_on_working(url: str) -> None:
+    """The endpoints, their parameters and what these say of themselves. What is meant to change goes into api.json."""
+    from gradio_client import Client
+
+    told = Client(url, verbose=False).view_api(return_format="dict", print_info=False)["named_endpoints"]
+    facts = {
+        name: {
+            "parameters": {
+                part["parameter_name"]: [part["python_type"]["type"], part.get("parameter_default"), part["label"]]
+                for part in endpoint["parameters"]
+            },
+            "returns": [part["python_type"]["type"] for part in endpoint["returns"]],
+            "description": endpoint.get("description"),
+        }
+        for name, endpoint in told.items()
+    }
+    assert facts == json.loads(SNAPSHOT.read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
+from demos.endpoint import endpoint
 from demos.files import new_folder
 from demos.photo_input import pixels, sent
 from demos.photo_tab import ON_GPU, Download, Job, View, Words, download_button, photo_tab
@@ -54,4 +55,4 @@ def build_edges() -> None:
         detail = gr.Slider(0, 100, 66, step=1, label="Detail (%)", elem_id="detail")
         button = download_button("drawing", ".png")
     tab.wire(median, [View(show, [picture], [detail])], [Download(button, save, [detail])])
-    gr.api(edges, api_name="edges", **ON_GPU)
+    endpoint(edges, "edges", **ON_GPU)
