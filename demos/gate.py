@@ -36,6 +36,9 @@ TOO_LARGE = "This request is too large. Please upload files, and send their name
 TOO_SLOW = "This request did not arrive. Please try again."
 NO_ADDRESSES = "Addresses are not fetched here. Please download the file, and upload it."
 NO_ROOM = "This server has no room for uploads at the moment. Please try again in some minutes."
+LONGEST_WAIT_SECONDS = 3.0  # beyond, it is better to know
+FEW = 4  # jobs that may wait however long they take
+CROWDED = "Many people are here at the moment."
 GOING = "This page is about to be restarted. Please try again in a minute."
 
 
@@ -119,7 +122,7 @@ class Gate:
             return _impatient(receive)
         body = await _whole(_impatient(receive))
         if _JOINS.match(path):
-            self._queue_up(scope, body)
+            self._queue_up(scope, path, body)
         read = iter([{"type": "http.request", "body": body, "more_body": False}])
 
         async def again() -> Message:
@@ -127,8 +130,8 @@ class Gate:
 
         return again
 
-    def _queue_up(self, scope: Scope, body: bytes) -> None:
-        """Refuse a job of somebody who has enough of them, or whose files would have to be fetched from somewhere."""
+    def _queue_up(self, scope: Scope, path: str, body: bytes) -> None:
+        """Refuse a job that would wait too long, or whose files would have to be fetched from somewhere."""
         if self.is_going():
             raise RefusedError(503, "going", GOING, wait_s=30)
         try:
@@ -137,11 +140,13 @@ class Gate:
             return  # Gradio says what is wrong with it
         if any(path.lower().startswith(("http:", "https:")) for path in _paths(asked)):
             raise RefusedError(400, "address", NO_ADDRESSES)
-        session = str(asked.get("session_hash") or "") if isinstance(asked, dict) else ""
-        if self.jobs.of(visitor_of(scope, session)) >= PLACES:
-            wait_s = max(self.jobs.patience_s(), 1)
-            sentence = f"{PLACES} of your jobs wait here already. Please try again in about {wait_s:.0f} s."
-            raise RefusedError(429, "busy", sentence, wait_s)
+        asked = asked if isinstance(asked, dict) else {}
+        waiting, seconds = self.jobs.before(asked, path.rstrip("/").rpartition("/")[2])
+        again = f"Please try again in about {max(seconds, 1):.0f} s."
+        if self.jobs.of(visitor_of(scope, str(asked.get("session_hash") or ""))) >= PLACES:
+            raise RefusedError(429, "busy", f"{PLACES} of your jobs wait here already. {again}", max(seconds, 1))
+        if waiting >= FEW and seconds > LONGEST_WAIT_SECONDS:
+            raise RefusedError(503, "crowded", f"{CROWDED} {again}", max(seconds, 1))
 
     def _has_room(self) -> bool:
         try:

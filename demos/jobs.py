@@ -17,18 +17,21 @@ import gradio as gr
 
 LOG = logging.getLogger("vision_models.jobs")
 PLACES = 8  # of one visitor, waiting or at work; the queue has 32 for all
-USUAL_SECONDS = 5.0  # of a job, as long as none has been seen
+USUAL_SECONDS = 0.5  # of a job, as long as none of its kind has been seen
+NEWER = 0.2  # how much the last job of a kind counts against all before it
 
 
 class Jobs:
     """The jobs of a page, from the moment at which they are queued."""
 
     def __init__(self, demo: gr.Blocks) -> None:
+        self._demo = demo
         self._queue = cast("Any", getattr(demo, "_queue", None))
         self._lock = threading.Lock()
         self._begun: dict[str, float] = {}  # by the job's name: when it began
         self.ended: Counter[tuple[str, str]] = Counter()  # by endpoint and outcome
         self.seconds: defaultdict[str, float] = defaultdict(float)  # by endpoint
+        self._usual: defaultdict[str, float] = defaultdict(lambda: USUAL_SECONDS)  # by endpoint
         send = getattr(self._queue, "send_message", None)
         if send is None:
             LOG.warning("This Gradio's queue is another: jobs are neither counted nor limited.")
@@ -50,10 +53,11 @@ class Jobs:
         if not kind.endswith("process_completed"):
             return
         begun = self._begun.pop(_name(event), now)
-        endpoint, outcome = str(event.fn.api_name or event.fn.name), "done" if message.success else "failed"
+        endpoint, outcome = _endpoint(event.fn), "done" if message.success else "failed"
         with self._lock:
             self.ended[endpoint, outcome] += 1
             self.seconds[endpoint] += now - begun
+            self._usual[endpoint] += NEWER * (now - begun - self._usual[endpoint])
         waited = max(begun - event.enqueue_time, 0.0)
         line = {"job": _name(event), "endpoint": endpoint, "outcome": outcome, "waited_s": round(waited, 3)}
         LOG.info(json.dumps(line | {"seconds": round(now - begun, 3)}))
@@ -71,11 +75,22 @@ class Jobs:
         events = [*self._waiting(), *self._running()]
         return sum(visitor_of(event.request.scope, session_of(event)) == visitor for event in events)
 
-    def patience_s(self) -> float:
-        """About how long it takes until one of those that wait is done."""
+    def before(self, asked: Mapping[str, Any], name: str) -> tuple[int, float]:
+        """How many jobs wait for the same place as one that is asked for, and about how many seconds they will take.
+
+        Args:
+            asked: what the page sends, with `fn_index`.
+            name: of the endpoint, which programs send instead.
+        """
+        functions = getattr(self._demo, "fns", {})
+        wanted = functions.get(asked.get("fn_index")) or next(
+            (function for function in functions.values() if function.api_name == name), None
+        )
+        place = getattr(wanted, "concurrency_id", None)
+        waiting = [event for event in self._waiting() if event.concurrency_id == place]
+        running = [event for event in self._running() if event.concurrency_id == place]
         with self._lock:
-            ended = sum(self.ended.values())
-            return sum(self.seconds.values()) / ended if ended else USUAL_SECONDS
+            return len(waiting), sum(self._usual[_endpoint(event.fn)] for event in waiting + running)
 
     def _waiting(self) -> Iterator[Any]:
         queues = getattr(self._queue, "event_queue_per_concurrency_id", {})
@@ -85,6 +100,10 @@ class Jobs:
     def _running(self) -> Iterator[Any]:
         for events in list(getattr(self._queue, "active_jobs", ())):
             yield from events or ()
+
+
+def _endpoint(function: Any) -> str:
+    return str(function.api_name or function.name)
 
 
 def _name(event: Any) -> str:

@@ -19,7 +19,7 @@ import gradio as gr
 import pytest
 from conftest import ROOT, launched
 
-from demos.gate import QUESTION_BYTES
+from demos.gate import FEW, QUESTION_BYTES
 from demos.jobs import PLACES, is_near, visitor_of
 from demos.shell import launch, page
 
@@ -94,7 +94,8 @@ def test_answers_have_a_name_and_are_not_guessed_at(url: str) -> None:
     assert ask(f"{url}/health", **{"x-request-id": "<script>"})[1]["x-request-id"] != "<script>"
 
 
-def test_one_visitor_cannot_take_all_places_and_others_are_served(url: str) -> None:
+def test_one_visitor_cannot_take_all_places_and_others_are_served(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demos.gate.LONGEST_WAIT_SECONDS", 60)
     GO_ON.clear()
     try:
         assert [join(url, "greedy")[0] for _ in range(PLACES)] == [200] * PLACES
@@ -104,6 +105,19 @@ def test_one_visitor_cannot_take_all_places_and_others_are_served(url: str) -> N
         assert "Please try again in about" in json.loads(said)["detail"]
         assert join(url, "modest")[0] == 200
         assert f"jobs_waiting {PLACES}" in ask(f"{url}/metrics")[2].decode()
+    finally:
+        GO_ON.set()
+
+
+def test_who_would_wait_too_long_is_told_so_at_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demos.gate.LONGEST_WAIT_SECONDS", 0.1)
+    GO_ON.clear()
+    try:
+        assert [join(url, f"visitor {number}")[0] for number in range(1 + FEW)] == [200] * (1 + FEW)
+        status, headers, said = join(url, "one more")
+        assert status == 503
+        assert int(headers["retry-after"]) >= 1
+        assert "Many people are here" in json.loads(said)["detail"]
     finally:
         GO_ON.set()
 

@@ -1,0 +1,95 @@
+"""Many visitors at once, each in a process of its own: `python tests/load.py URL [--clients 50] [--seconds 120]`.
+
+Every client uploads a photo of a colour that no other has, asks for the whole correction through the page's queue, and
+checks that what comes back is its own. Prints how many were served and how quickly, how many were refused and how soon,
+and how many got somebody else's photo. Nothing but a page of your own should be the target.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import random
+import time
+from io import BytesIO
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+from uuid import uuid4
+
+import numpy as np
+
+SIDE = 256  # pixels
+
+
+def post(url: str, body: bytes, kind: str, client: int) -> Any:
+    headers = {"Content-Type": kind, "X-Forwarded-For": f"93.184.{client // 250}.{client % 250 + 1}"}
+    with urlopen(Request(url, body, headers), timeout=60) as answer:  # noqa: S310 - http alone
+        return json.loads(answer.read())
+
+
+def own_photo(client: int) -> tuple[bytes, int]:
+    """A dark photo in PNG that has a size of its own: it says whose it is."""
+    from PIL import Image
+
+    width = SIDE + client
+    photo = np.random.default_rng(client).integers(0, 60, (SIDE, width, 3)).astype(np.uint8)
+    file = BytesIO()
+    Image.fromarray(photo).save(file, "PNG")
+    return file.getvalue(), width
+
+
+def visit(url: str, client: int, until: float) -> list[tuple[str, float]]:
+    """Ask again and again; what became of each, and after how many seconds that was known."""
+    from PIL import Image
+
+    photo, width = own_photo(client)
+    found = []
+    while time.time() < until:
+        boundary = uuid4().hex
+        form = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="p.png"\r\n\r\n'.encode()
+        form += photo + f"\r\n--{boundary}--\r\n".encode()
+        begun = time.monotonic()
+        try:
+            path = post(f"{url}/gradio_api/upload", form, f"multipart/form-data; boundary={boundary}", client)[0]
+            file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+            begun = time.monotonic()
+            question = json.dumps({"data": [file, 1.0]}).encode()
+            event = post(f"{url}/gradio_api/call/correct", question, "application/json", client)["event_id"]
+            with urlopen(f"{url}/gradio_api/call/correct/{event}", timeout=120) as answer:  # noqa: S310 - http alone
+                said = answer.read().decode()
+            kind, _, rest = said.rpartition("event: ")[2].partition("\ndata: ")
+            if kind != "complete":
+                found.append(("failed", time.monotonic() - begun))
+                continue
+            with urlopen(json.loads(rest)[0]["url"], timeout=60) as answer:  # noqa: S310 - http alone
+                size = Image.open(BytesIO(answer.read())).size
+            found.append(("served" if size == (width, SIDE) else "CROSSED", time.monotonic() - begun))
+        except HTTPError as error:
+            found.append((f"refused, {error.code}", time.monotonic() - begun))
+            time.sleep(random.uniform(0.5, 1.5))  # noqa: S311 - not for secrets
+        except OSError:
+            found.append(("broken off", time.monotonic() - begun))
+            time.sleep(1)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split(":")[0] if __doc__ else "")
+    parser.add_argument("url")
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=120)
+    wish = parser.parse_args()
+    until = time.time() + wish.seconds
+    with multiprocessing.get_context("spawn").Pool(wish.clients) as pool:
+        asked = [(wish.url.rstrip("/"), client, until) for client in range(wish.clients)]
+        outcomes = [outcome for one in pool.starmap(visit, asked, chunksize=1) for outcome in one]
+    for kind in sorted({kind for kind, _ in outcomes}):
+        seconds = [taken for known, taken in outcomes if known == kind]
+        middle, late = np.percentile(seconds, [50, 95])
+        print(f"{kind}: {len(seconds)}, known after {middle:.2f} s (median), {late:.2f} s (95 %)")  # noqa: T201 - what it is for
+
+
+if __name__ == "__main__":
+    main()
