@@ -10,16 +10,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
 from demos.about import Paper, about
+from demos.batch import batch, make_archive, sent_photos
 from demos.endpoint import endpoint
 from demos.files import appearing_whole, errors_on_page, new_folder
-from demos.photo_input import pixels, sent, shrink
+from demos.photo_input import open_photo, pixels, sent, shrink
 from demos.photo_tab import ON_GPU, Download, Job, SaveButton, View, Words, download_button, photo_tab
 from demos.samples.photos import SAMPLES, exposure_strip
 from demos.shell import launch, load_or_fall_back, page, weights_source
@@ -57,6 +58,14 @@ PAPER = Paper(
     "1804.04371",
 )
 STRENGTH = "Begins at what the photo needs. At 0 it stays as it is."
+BEFORE = "Before"
+AGAINST = {  # what else can be left of the slider: the method's name in the tables of the model card
+    "Auto-gamma": "auto-gamma",
+    "Histogram equalisation": "hist. eq.",
+    "CLAHE": "CLAHE",
+    "Exposure fusion of the one photo": "Mertens of one",
+}
+OTHERS = "Other methods, which no network learned, correct the photo fully."
 LIGHT = "The light that the network thinks was there, as a camera set darker or brighter would have caught it."
 MOVE_DIVIDER = "(position) => ({__type__: 'update', slider_position: position})"
 
@@ -71,10 +80,16 @@ def load_predictor() -> tuple["ExposurePredictor", str]:
     return load_or_fall_back(ExposurePredictor)
 
 
-def compare(job: ExposureJob, screen: NDArray[np.uint8], percent: float) -> tuple[str, str]:
-    """Return the photo before and after, at screen size; the network is not asked again."""
+def compare(job: ExposureJob, screen: NDArray[np.uint8], percent: float, against: str = "Before") -> Any:
+    """Return the photo before (or as another method corrects it) and after, at screen size."""
+    from vision_models.exposure.evaluation.evaluate import CLASSICAL  # not above: it imports torch
+
     with new_folder() as folder:
-        return str(job.shown), str(write_png(job.result.render(screen, percent / 100).image, folder / "after.png"))
+        after = write_png(job.result.render(screen, percent / 100).image, folder / "after.png")
+        other = job.shown
+        if against != BEFORE:
+            other = write_png(CLASSICAL[AGAINST[against]](screen), folder / "other.png")
+        return gr.update(value=(str(other), str(after)), label=f"{against} (left) and after (right)")
 
 
 def expose(job: ExposureJob, screen: NDArray[np.uint8], stops: float) -> str:
@@ -152,6 +167,7 @@ class _Result:
 
     compare: gr.ImageSlider
     view: gr.Radio
+    against: gr.Dropdown
     strength: gr.Slider
     light: gr.Image
     stops: gr.Slider
@@ -173,6 +189,7 @@ def _lay_out_result() -> _Result:
             )
             sides = [("Before", 100), ("Both", 50), ("After", 0)]
             view = gr.Radio(sides, value=50, label="Show", elem_id="view", elem_classes="segmented")
+            against = gr.Dropdown([BEFORE, *AGAINST], value=BEFORE, label="Left", info=OTHERS, elem_id="against")
             strength = gr.Slider(0, 100, 100, step=5, label="Strength (%)", info=STRENGTH, elem_id="strength")
         with gr.Tab("HDR estimate"):
             light = gr.Image(
@@ -187,7 +204,34 @@ def _lay_out_result() -> _Result:
         jpeg = download_button("photo", ".jpg")
         png = download_button("photo", ".png")
         light_file = download_button("HDR", RADIANCE)
-    return _Result(slider, view, strength, light, stops, jpeg, png, light_file)
+    return _Result(slider, view, against, strength, light, stops, jpeg, png, light_file)
+
+
+def _several(estimate: Callable[[NDArray[np.uint8]], "Estimate"]) -> None:
+    """Lay out the corner for several photos, and offer the same to programs."""
+
+    def corrected(path: Path, folder: Path) -> Path:
+        """Correct one photo as much as it needs; JPEG, since PNG would take ten times the room."""
+        image = open_photo(path)
+        return write_photo(estimate(image).render(image).image, folder / f"{path.stem}-corrected.jpg")
+
+    batch("exposure", "Correct all", "corrected", corrected)
+
+    def correct_all(photos: list[gr.FileData]) -> gr.FileData:
+        """Correct up to 50 photos, each as much as it needs.
+
+        Args:
+            photos: Photo files, as for /correct.
+
+        Returns:
+            An archive (.zip) of JPEG files, with the reasons for those left out in `not-done.txt`.
+        """
+        paths = sent_photos(photos)
+        with errors_on_page(), new_folder() as folder:
+            *_, (_, archive, _) = make_archive(paths, corrected, folder)
+        return gr.FileData(path=str(archive))
+
+    endpoint(correct_all, "correct_all", concurrency_id="batch", concurrency_limit=1)
 
 
 def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_predictor) -> None:
@@ -229,7 +273,12 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
     tab.wire(
         estimate,
         [
-            View(compare, [result.compare], [result.strength], lambda estimate: [needed_percent(estimate)]),
+            View(
+                compare,
+                [result.compare],
+                [result.strength, result.against],
+                lambda estimate: [needed_percent(estimate), BEFORE],
+            ),
             View(expose, [result.light], [result.stops]),
         ],
         [
@@ -240,6 +289,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
         said=lambda estimate: f"{what_was_done(estimate)} {weights_line(predictor)}",
     )
     result.view.input(None, result.view, result.compare, js=MOVE_DIVIDER)
+    _several(estimate)
     about("exposure", HOW, PAPER, "#compare img:last-of-type")
     endpoint(correct_file, "correct", **ON_GPU)
 

@@ -201,6 +201,18 @@ def test_another_strength_makes_another_photo_of_the_same_light(
     assert len(renders) == 2
 
 
+@pytest.mark.parametrize("method", exposure.AGAINST)
+def test_other_methods_correct_the_photo_on_the_left(
+    method: str, job: Job[Estimate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    screen = read_photo(job.shown)
+    shown = exposure.compare(job, screen, 100, method)
+    assert shown["label"] == f"{method} (left) and after (right)"
+    assert read_photo(shown["value"][0]).mean() != screen.mean()
+    assert exposure.compare(job, screen, 100)["value"][0] == str(job.shown)
+
+
 def test_what_is_shown_is_rendered_at_the_size_of_a_screen(
     job: Job[Estimate], renders: list[tuple[int, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,7 +180,7 @@ def test_what_is_no_photo_is_refused_with_the_next_step(predictor: ExposurePredi
 
 def test_the_hdr_estimate_can_be_seen_at_any_exposure() -> None:
     radiance = np.array([[[0.0, 0.25, 4.0]]], np.float32)
-    correction = Correction(np.zeros((1, 1, 3), np.uint8), radiance)
+    correction = Correction(np.zeros((1, 1, 3), np.uint8), lambda: radiance)
     assert correction.expose(0).tolist() == [[[0, 136, 255]]]
     assert correction.expose(2).tolist() == [[[0, 255, 255]]]
     assert correction.expose(-2).tolist() == [[[0, 72, 255]]]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vision_models.exposure.borders import NO_BORDERS, Borders
 from vision_models.exposure.upsampling import Quieter, bands, fit, luminance_of
@@ -20,7 +23,12 @@ class Correction:
     """A corrected photo."""
 
     image: NDArray[np.uint8]  # (H, W, 3) sRGB
-    radiance: NDArray[np.float32]  # (H, W, 3) linear, >= 0; 1.0 is white at a normal exposure
+    light: Callable[[], NDArray[np.float32]] = field(repr=False)  # computes `radiance`, which takes as long as `image`
+
+    @cached_property
+    def radiance(self) -> NDArray[np.float32]:
+        """The light of the scene, (H, W, 3) linear, >= 0; 1.0 is white at a normal exposure."""
+        return self.light()
 
     def expose(self, ev: float) -> NDArray[np.uint8]:
         """Photograph the radiance at another exposure: clip(H * 2^EV, 0, 1)^(1/2.2), uint8 (H, W, 3)."""
@@ -64,42 +72,66 @@ class Estimate:
         if not 0 <= strength <= 1:
             raise ValueError(f"strength must be between 0 and 1, not {strength}")
         rows, columns = self.borders.inside(*image.shape[:2])
-        correction = self._render(np.require(image[rows, columns], requirements=["C", "W"]), strength, device)
-        if not any(self.borders):
-            return correction
-        whole, radiance = image.copy(), np.power(image / np.float32(255), np.float32(GAMMA))
-        whole[rows, columns], radiance[rows, columns] = correction.image, correction.radiance
-        return Correction(whole, radiance)
-
-    def _render(self, image: NDArray[np.uint8], strength: float, device: str | torch.device) -> Correction:
-        """Do so for what is between the borders."""
+        inner = np.require(image[rows, columns], requirements=["C", "W"])
         where = torch.device(device)
-        pinned = where.type == "cuda"  # memory that the GPU writes to several times faster
-        result = torch.empty(image.shape, dtype=torch.uint8, pin_memory=pinned)
-        radiance = torch.empty(image.shape, dtype=torch.float32, pin_memory=pinned)
+        corrected = self._corrected(inner, strength, where)
+        if not any(self.borders):
+            return Correction(corrected, lambda: self._radiance(inner, where))
+        whole = image.copy()
+        whole[rows, columns] = corrected
+
+        def light() -> NDArray[np.float32]:
+            radiance = np.power(image / np.float32(255), np.float32(GAMMA))
+            radiance[rows, columns] = self._radiance(inner, where)
+            return radiance
+
+        return Correction(whole, light)
+
+    def _corrected(self, image: NDArray[np.uint8], strength: float, device: torch.device) -> NDArray[np.uint8]:
+        """Correct what is between the borders."""
+        result = torch.empty(image.shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
         with torch.inference_mode():
-            photo = torch.from_numpy(image).to(where).permute(2, 0, 1)  # (3, H, W)
-            guide = planes(self.photo, where)
-            correct = fit(guide, planes(self.corrected, where))
-            estimate_radiance = fit(guide, planes(self.encoded_radiance, where))
-            quieten = Quieter.of(photo, correct.slope.mean(dim=0, keepdim=True))
-            height = photo.shape[1]
-            for rows, wider, inner in bands(height, Quieter.MARGIN):
-                original = photo[:, wider].float() / 255
-                calm = (quieten(original, wider, height) if quieten else original)[:, inner]
-                original = original[:, inner]
-                corrected = correct(calm, rows, height).clamp_(0, 1)
-                encoded = estimate_radiance(calm, rows, height).clamp_min_(0)
+            correct = fit(planes(self.photo, device), planes(self.corrected, device))
+            for rows, original, calm in self._bands(image, device):
+                corrected = correct(calm, rows, image.shape[0]).clamp_(0, 1)
                 if self.is_grey:
-                    corrected, encoded = (luminance_of(part).expand_as(part) for part in (corrected, encoded))
+                    corrected = luminance_of(corrected).expand_as(corrected)
                 blended = torch.lerp(original, corrected, strength).mul_(255).round_()
                 result[rows].copy_(blended.to(torch.uint8).permute(1, 2, 0), non_blocking=True)
-                radiance[rows].copy_(encoded.pow(GAMMA).permute(1, 2, 0), non_blocking=True)
-        if pinned:
-            torch.cuda.synchronize(where)
-        return Correction(result.numpy(), radiance.numpy())
+        _wait_for(device)
+        return result.numpy()
+
+    def _radiance(self, image: NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
+        """Estimate the light of what is between the borders."""
+        result = torch.empty(image.shape, dtype=torch.float32, pin_memory=device.type == "cuda")
+        with torch.inference_mode():
+            encode = fit(planes(self.photo, device), planes(self.encoded_radiance, device))
+            for rows, _, calm in self._bands(image, device):
+                encoded = encode(calm, rows, image.shape[0]).clamp_min_(0)
+                if self.is_grey:
+                    encoded = luminance_of(encoded).expand_as(encoded)
+                result[rows].copy_(encoded.pow(GAMMA).permute(1, 2, 0), non_blocking=True)
+        _wait_for(device)
+        return result.numpy()
+
+    def _bands(self, image: NDArray[np.uint8], device: torch.device) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """The photo in bands: their rows, (3, rows, W) in 0..1, and the same with less noise where it is brightened."""
+        photo = torch.from_numpy(image).to(device).permute(2, 0, 1)  # (3, H, W)
+        slope = fit(planes(self.photo, device), planes(self.corrected, device)).slope
+        quieten = Quieter.of(photo, slope.mean(dim=0, keepdim=True))
+        height = photo.shape[1]
+        for rows, wider, inner in bands(height, Quieter.MARGIN):
+            original = photo[:, wider].float() / 255
+            calm = (quieten(original, wider, height) if quieten else original)[:, inner]
+            yield rows, original[:, inner], calm
 
 
-def planes(picture: NDArray[np.float32], device: torch.device) -> torch.Tensor:
+def _wait_for(device: torch.device) -> None:
+    """Wait for copies into pinned memory, which a GPU writes to several times faster."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def planes(picture: NDArray[np.float32], device: torch.device) -> Tensor:
     """Return a picture (h, w, 3) as planes (3, h, w) on a device."""
     return torch.from_numpy(picture).to(device).permute(2, 0, 1).contiguous()
