@@ -104,6 +104,15 @@ def site(predictor: ExposurePredictor, page_files: Path) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
+def suite(page_files: Path) -> Iterator[str]:
+    """The address of all three tabs, as `app.py` starts them."""
+    from app import build_app
+
+    with launched(build_app()) as url:
+        yield url.rstrip("/")
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:

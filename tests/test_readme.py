@@ -6,16 +6,15 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import imageio_ffmpeg
 import pytest
 import skimage.data
-from conftest import Visitors, launched
+from conftest import Visitors
 
-from app import build_app
 from vision_models.media.photos import read_photo
 from vision_models.media.radiance import read_radiance
 from vision_models.media.videos import probe
@@ -56,15 +55,9 @@ def test_the_photo_example_writes_both_files(tmp_path: Path, monkeypatch: pytest
     assert read_radiance("light.hdr").shape == size
 
 
-@pytest.fixture(scope="module")
-def url(page_files: Path) -> Iterator[str]:
-    with launched(build_app()) as address:
-        yield address.rstrip("/")
-
-
-def test_the_client_example_gets_gifs_and_photos(url: str, videos: None, write_photo: Callable[..., Path]) -> None:
+def test_the_client_example_gets_gifs_and_photos(suite: str, videos: None, write_photo: Callable[..., Path]) -> None:
     names: dict[str, Any] = {}
-    code = EXAMPLES[3].replace("http://127.0.0.1:7860", url)
+    code = EXAMPLES[3].replace("http://127.0.0.1:7860", suite)
     for photo in ("dark.jpg", "park.jpg"):
         code = code.replace(photo, str(write_photo()))
     exec(code, names)  # noqa: S102 - our own README
@@ -78,22 +71,22 @@ def test_the_client_example_gets_gifs_and_photos(url: str, videos: None, write_p
 
 
 def test_the_shell_example_gets_a_photo(
-    url: str, write_photo: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suite: str, write_photo: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = next(code for code in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) if "curl" in code)
     monkeypatch.chdir(tmp_path)
     shutil.copy(write_photo(), "dark.jpg")
     bash = shutil.which("bash") or "bash"
-    subprocess.run([bash, "-c", code.replace("http://127.0.0.1:7860", url)], check=True, timeout=120)
+    subprocess.run([bash, "-c", code.replace("http://127.0.0.1:7860", suite)], check=True, timeout=120)
     assert read_photo("corrected.png").shape == read_photo("dark.jpg").shape
 
 
 @pytest.mark.browser
 def test_the_javascript_example_gets_the_address_of_a_photo(
-    url: str, visitors: Visitors, write_photo: Callable[..., Path]
+    suite: str, visitors: Visitors, write_photo: Callable[..., Path]
 ) -> None:
-    code = re.findall(r"```js\n(.*?)```", README, re.DOTALL)[0].replace("http://127.0.0.1:7860", url)
-    page = visitors.open(url)
+    code = re.findall(r"```js\n(.*?)```", README, re.DOTALL)[0].replace("http://127.0.0.1:7860", suite)
+    page = visitors.open(suite)
     picture = list(write_photo().read_bytes())
     found = page.evaluate(
         f"""async (bytes) => {{
@@ -106,11 +99,11 @@ def test_the_javascript_example_gets_the_address_of_a_photo(
     assert read_photo(page.request.get(found).body()).shape == read_photo(write_photo()).shape
 
 
-def test_programs_that_were_written_for_the_page_go_on_working(url: str) -> None:
+def test_programs_that_were_written_for_the_page_go_on_working(suite: str) -> None:
     """The endpoints, their parameters and what these say of themselves. What is meant to change goes into api.json."""
     from gradio_client import Client
 
-    told = Client(url, verbose=False).view_api(return_format="dict", print_info=False)["named_endpoints"]
+    told = Client(suite, verbose=False).view_api(return_format="dict", print_info=False)["named_endpoints"]
     facts = {
         name: {
             "parameters": {
