@@ -65,7 +65,7 @@ AGAINST = {  # what else can be left of the slider: the method's name in the tab
     "CLAHE": "CLAHE",
     "Exposure fusion of the one photo": "Mertens of one",
 }
-OTHERS = "Other methods, which no network learned, correct the photo fully."
+OTHERS = "On the left of the slider: the photo as it was, or as a method without a network corrects it."
 LIGHT = "The light that the network thinks was there, as a camera set darker or brighter would have caught it."
 MOVE_DIVIDER = "(position) => ({__type__: 'update', slider_position: position})"
 
@@ -189,7 +189,9 @@ def _lay_out_result() -> _Result:
             )
             sides = [("Before", 100), ("Both", 50), ("After", 0)]
             view = gr.Radio(sides, value=50, label="Show", elem_id="view", elem_classes="segmented")
-            against = gr.Dropdown([BEFORE, *AGAINST], value=BEFORE, label="Left", info=OTHERS, elem_id="against")
+            against = gr.Dropdown(
+                [BEFORE, *AGAINST], value=BEFORE, label="Compare with", info=OTHERS, elem_id="against"
+            )
             strength = gr.Slider(0, 100, 100, step=5, label="Strength (%)", info=STRENGTH, elem_id="strength")
         with gr.Tab("HDR estimate"):
             light = gr.Image(

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from demos.about import Paper, about
+from demos.batch import batch
 from demos.components import script
 from demos.components.reasons import candidates, knowledge, table, tags
 from demos.endpoint import endpoint
 from demos.files import deleted_on_schedule, errors_on_page, new_folder
-from demos.photo_input import GONE, pixels, sent
+from demos.photo_input import GONE, open_photo, pixels, sent
 from demos.photo_tab import (
     AT_ONCE,
     LATEST,
@@ -355,6 +356,11 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
         file.write_text(choose(job.result, *wishes).to_json(), encoding="utf-8")
         return file
 
+    def annotated(path: Path, folder: Path) -> Path:
+        image = open_photo(path)
+        drawn = draw(resize_to_fit(image, SHOWN_SIDE), detect(image).filter(FIRST_SCORE), doubtful=doubtful)
+        return write_png(drawn, folder / f"{path.stem}-interactions.png")
+
     def interactions(photo: gr.FileData, min_score: float = LOWEST_SCORE) -> tuple[dict[str, Any], gr.FileData]:
         """Find out who does what to which object in a photo.
 
@@ -381,6 +387,7 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
     with photo_tab("interactions", WORDS, PEOPLE, excuse, side=SHOWN_SIDE, art=DIAGRAM, scale=8) as tab:
         result = _lay_out_result()
     gr.HTML(knowledge(training_photos), apply_default_css=False, elem_id="knowledge", elem_classes="fine")
+    batch("interactions", "Find in all", "looked at", annotated)
     about("interactions", HOW, PAPER, "#pairs img")
     files = [
         Download(result.picture_file, write_picture, result.wishes),

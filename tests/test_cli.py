@@ -88,3 +88,19 @@ def test_a_folder_of_photos_is_corrected_and_the_same_call_goes_on_where_it_ende
     assert (output / "a.png").is_file()
     assert (output / "trip" / "b.png").stat().st_mtime_ns == kept
     assert not (output / "failed.csv").exists()
+
+
+def test_interactions_are_found_in_a_folder_of_photos(tmp_path: Path) -> None:
+    photos, output = tmp_path / "photos", tmp_path / "found"
+    (photos / "trip").mkdir(parents=True)
+    write_png(np.full((64, 80, 3), 90, np.uint8), photos / "trip" / "a.png")
+    call = ["detect", str(photos), "-o", str(output)]
+    said = CliRunner().invoke(app, call)
+    assert said.exit_code == 0, said.output
+    assert json.loads((output / "trip" / "a.json").read_text())["width"] == 80
+    kept = (output / "trip" / "a.png").stat().st_mtime_ns
+    assert CliRunner().invoke(app, call).exit_code == 0
+    assert (output / "trip" / "a.png").stat().st_mtime_ns == kept
+    refused = CliRunner().invoke(app, ["detect", str(photos)])
+    assert refused.exit_code == 1
+    assert "A folder of photos needs --output" in " ".join(refused.stderr.split())

@@ -98,6 +98,19 @@ def for_each(
     return len(failed)
 
 
+def told(output: Path, failed: int) -> None:
+    """Say how `for_each` ended."""
+    typer.echo(f"Wrote {output}." + (f" {failed} failed: see {output / 'failed.csv'}." if failed else ""))
+
+
+@contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """Give a path to write to, that becomes `file` when all of it is there."""
+    unfinished = file.with_name(f".{file.name}")
+    yield unfinished
+    unfinished.replace(file)
+
+
 def need_one_of(*options: str, given: bool) -> None:
     """Refuse an evaluation on nothing."""
     if not given:

@@ -18,6 +18,7 @@ from vision_models.cli.common import (
     for_each,
     need_one_of,
     one_line_errors,
+    told,
 )
 from vision_models.errors import DataError
 
@@ -54,7 +55,7 @@ def correct(
             ".png",
             lambda file, result: write_photo(predictor.correct(read_photo(file), strength).image, result),
         )
-        typer.echo(f"Wrote {output}." + (f" {failed} failed: see {output / 'failed.csv'}." if failed else ""))
+        told(output, failed)
         return
     check_output(output, WRITTEN_SUFFIXES, photo)
     if radiance:

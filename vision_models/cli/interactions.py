@@ -14,8 +14,11 @@ from vision_models.cli.common import (
     WeightsOption,
     WorkersOption,
     about,
+    for_each,
     need_one_of,
     one_line_errors,
+    told,
+    whole,
 )
 from vision_models.errors import DataError
 
@@ -28,21 +31,44 @@ ConvertedOption = Annotated[Path, typer.Option("--output", "-o", help="Where to 
 
 @one_line_errors
 def detect(
-    photo: Annotated[Path, typer.Argument(help="A photo with people.")],
+    photo: Annotated[Path, typer.Argument(help="A photo with people, or a folder of photos.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Of a folder: where to write a .json and an annotated .png of each photo."),
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where to write boxes and interactions.")] = None,
     picture: Annotated[Path | None, typer.Option("--image", help="Where to write the annotated photo, as PNG.")] = None,
     min_score: Annotated[float, typer.Option(min=0, max=1, help="Leave out interactions that score less.")] = 0.25,
     weights: WeightsOption = None,
     device: DeviceOption = None,
 ) -> None:
-    """Find people, objects, and who does what to which of them."""
+    """Find who does what to which object, in a photo or in all photos of a folder; the same call resumes."""
     from vision_models.interactions import InteractionPredictor
     from vision_models.interactions.drawing import draw
-    from vision_models.media.photos import read_photo, write_png
+    from vision_models.media.photos import PHOTO_SUFFIXES, read_photo, write_png
 
+    if photo.is_dir() != (output is not None):
+        raise DataError("A folder of photos needs --output, a single photo --json or --image.")
+    predictor = InteractionPredictor.from_pretrained(weights, device=device)
+    if output is not None:
+        if json_file or picture:
+            raise DataError("--json and --image are for a single photo.")
+
+        def work(file: Path, result: Path) -> None:
+            image = read_photo(file)
+            found = predictor.detect(image).filter(min_score)
+            write_png(draw(image, found), result.with_suffix(".png"))
+            with whole(result) as unfinished:  # the last one to appear says that both are there
+                unfinished.write_text(found.to_json() + "\n", encoding="utf-8")
+
+        photos = sorted(path for path in photo.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+        told(
+            output, for_each([path for path in photos if not path.is_relative_to(output)], photo, output, ".json", work)
+        )
+        return
     with about(photo):
         image = read_photo(photo)
-    found = InteractionPredictor.from_pretrained(weights, device=device).detect(image).filter(min_score)
+    found = predictor.detect(image).filter(min_score)
     for one in found.interactions:
         what = f" {found.name(one.object)} {one.object}" if one.object is not None else ""
         typer.echo(f"{one.score:.2f}  person {one.person} {one.verb}{what}")

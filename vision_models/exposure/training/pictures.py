@@ -1,4 +1,4 @@
-"""Pictures made here that need no correction: pages of text, drawings, night skies; and things on a white ground."""
+"""Pictures made here that need no correction: pages of text, drawings, night skies, snow; and things on white."""
 
 from __future__ import annotations
 
@@ -77,6 +77,28 @@ def night_sky(size: int, rng: np.random.Generator) -> Photo:
     return np.clip(sky * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
+def snow(size: int, rng: np.random.Generator) -> Photo:
+    """Snow, sand or fog with some dark things in it, and a sky: nearly white on purpose."""
+    relief = cv2.resize(rng.random((8, 8), np.float32), (size, size), interpolation=cv2.INTER_CUBIC) - 0.5
+    slope = np.linspace(-0.5, 0.5, size)[:, None] * rng.uniform(-25, 25)
+    ground = rng.uniform(200, 248) + relief * rng.uniform(2, 25) + slope
+    picture = ground[..., None] * (1 - rng.uniform(0, 0.06) * np.array([1.0, 0.5, 0.0])[:: rng.choice([-1, 1])])
+    if rng.random() < 0.5:
+        picture[: int(size * rng.uniform(0.1, 0.5))] = rng.uniform(150, 250) - rng.uniform(0, 60) * rng.random(3)
+    picture += rng.normal(0, rng.uniform(0, 5), (size, size, 1))
+    picture = np.clip(picture, 0, 255).astype(np.uint8)
+    for _ in range(int(rng.integers(1, 16))):
+        colour = rng.integers(10, 140, 3).tolist()
+        x, y = (int(c) for c in rng.integers(0, size, 2))
+        tall, wide = (max(int(size * rng.uniform(0.02, most)), 2) for most in (0.3, 0.1))
+        if rng.random() < 0.5:
+            corners = np.array([[x - wide, y], [x + wide, y], [x, y - tall]])
+            cv2.fillPoly(picture, [corners], colour, cv2.LINE_AA)
+        else:
+            cv2.ellipse(picture, (x, y), (wide, tall // 2 + 1), rng.uniform(-30, 30), 0, 360, colour, cv2.FILLED)
+    return cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.2))
+
+
 def on_white(photo: Photo, rng: np.random.Generator) -> Photo:
     """Cut a thing of any shape out of a photo (size x size x 3), and put it on white, with or without a shadow."""
     size = len(photo)
@@ -97,7 +119,7 @@ def on_white(photo: Photo, rng: np.random.Generator) -> Photo:
     return np.clip(mask[..., None] * photo + (1 - mask[..., None]) * ground, 0, 255).astype(np.uint8)
 
 
-MADE: tuple[Callable[[int, np.random.Generator], Photo], ...] = (page, drawing, night_sky)
+MADE: tuple[Callable[[int, np.random.Generator], Photo], ...] = (page, drawing, night_sky, snow)
 
 
 def _ground_and_ink(rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

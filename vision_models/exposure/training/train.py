@@ -81,7 +81,7 @@ COMPACT = Recipe(
     ),
     learning_rate=1e-3,
     ema_decay=0.998,
-    judge=JudgeRecipe(samples=3_000),
+    judge=JudgeRecipe(samples=5_000),
 )
 PAPER = Recipe(
     config=DRHTConfig(),
