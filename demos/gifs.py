@@ -152,7 +152,7 @@ def _lay_out_result() -> _Result:
     weight = gr.Slider(0, 100, 100, step=5, label="How personal (%)", info=BLEND, interactive=False, elem_id="weight")
     part("still", render("still"), elem_id="gifs-still")
     cards = part("actions", elem_id="cards")
-    with gr.Accordion("Number, length, size and format (files of up to 5 MB)", open=False):
+    with gr.Accordion("Number, length, size and format", open=False):
         with gr.Row():
             count = gr.Slider(1, MAX_COUNT, 3, step=1, label="How many")
             length = gr.Slider(MIN_LENGTH, MAX_LENGTH, 4, step=0.5, label="Length (seconds)")
@@ -247,9 +247,9 @@ def _wire(events: Events, visit: gr.State, inputs: _Inputs, result: _Result, out
     for event in (added, taken):
         event.failure(apologise, None, inputs.status, **at_once)
     for begun in (inputs.video.upload, inputs.run.click, taken.success):
-        watched = begun(begin, [visit, inputs.video], [visit, *outcome], **at_once, preprocess=False).then(
-            events.watch, [visit, inputs.video], outcome, **waiting, **in_turn, **latest
-        )
+        started = begun(begin, [visit, inputs.video], [visit, *outcome], **at_once, preprocess=False)
+        started.success(None, js=scroll_on_phones("#gifs-progress"))
+        watched = started.then(events.watch, [visit, inputs.video], outcome, **waiting, **in_turn, **latest)
         watched.failure(refuse, None, outcome, **at_once)
         watched.success(None, js=scroll_on_phones("#gifs-result"))
         rerank(watched)

@@ -3,3 +3,4 @@ element.addEventListener("click", (event) => {
     const button = event.target.closest("[data-action]");
     if (button) trigger("select", {...button.dataset});
 });
+element.dataset.ready = "";  // for links that begin with a sample

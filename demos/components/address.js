@@ -31,3 +31,14 @@ if (parent !== window) {  // in a frame on somebody's page, which may follow its
 }
 const first = new URL(location).searchParams.get("tab")?.toLowerCase();
 if (labels[first]) name(first);
+// `?sample=coffee` begins with the first sample in view whose name begins so.
+const sample = new URL(location).searchParams.get("sample")?.toLowerCase();
+const begin = (tries) => {
+    const offered = [...document.querySelectorAll(".samples button, .tastes button")].filter(
+        (one) => one.offsetParent && one.closest("[data-ready]"));
+    const wanted = offered.find((one) => one.textContent.trim().toLowerCase().startsWith(sample));
+    const selected = document.querySelector("[role=tab][aria-selected=true]");
+    if (wanted && (!labels[first] || idOf(selected) === first)) wanted.click();
+    else if (tries) setTimeout(begin, 300, tries - 1);
+};
+if (sample) begin(50);

@@ -3,3 +3,4 @@ element.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (button) trigger("select", {index: Number(button.value)});
 });
+element.dataset.ready = "";  // for links that begin with a sample

@@ -81,3 +81,8 @@ def test_light_and_dark_are_one_click_away_and_a_reload_keeps_them(visitors: Vis
     page.wait_for_url("**__theme=dark**")
     page.reload()
     page.locator("body.dark").wait_for()
+
+
+def test_a_link_can_begin_with_a_sample(visitors: Visitors, suite: str) -> None:
+    page = visitors.open(f"{suite}/?tab=exposure&sample=coffee")
+    page.locator("#exposure-status").get_by_text("Done in").wait_for()
