@@ -104,3 +104,18 @@ def test_interactions_are_found_in_a_folder_of_photos(tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, ["detect", str(photos)])
     assert refused.exit_code == 1
     assert "A folder of photos needs --output" in " ".join(refused.stderr.split())
+
+
+def test_bench_without_a_model_prints_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(command[-1])
+        return subprocess.CompletedProcess(command, 0, stdout=f"{command[-1]} takes 0.5\nand memory\n")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    said = CliRunner().invoke(app, ["bench"])
+    assert said.exit_code == 0
+    assert asked == ["exposure", "interactions", "gifs"]
+    assert said.stdout.splitlines()[2] == "| exposure | exposure takes 0.5 |"
+    assert len(said.stdout.splitlines()) == 2 + 3 * 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Annotated
 
 import typer
@@ -15,8 +17,25 @@ app = typer.Typer(
 )
 train = typer.Typer(help="Train a model. The same command again resumes.", no_args_is_help=True)
 evaluate = typer.Typer(help="Print a model's figures, as Markdown tables.", no_args_is_help=True)
-bench = typer.Typer(help="Print a model's speed and memory, as ratios within one run.", no_args_is_help=True)
+bench = typer.Typer(
+    help="Print speed and memory, as ratios within one run: of one model, or of all in one table.",
+    invoke_without_command=True,
+)
 convert = typer.Typer(help="Turn files that others publish into what training reads.", no_args_is_help=True)
+
+
+@bench.callback()
+def bench_all(context: typer.Context) -> None:
+    """Bench each model in a process of its own, so that none counts another's memory."""
+    if context.invoked_subcommand:
+        return
+    typer.echo("| model | figure |\n|---|---|")
+    for model in ("exposure", "interactions", "gifs"):
+        program = "from vision_models.cli.app import app; app()"
+        command = [sys.executable, "-c", program, "bench", model]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603 - our own program
+        for figure in done.stdout.splitlines():
+            typer.echo(f"| {model} | {figure} |")
 
 
 @one_line_errors
