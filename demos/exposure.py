@@ -9,6 +9,7 @@ import spaces  # before torch: on ZeroGPU it takes CUDA's place
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +25,7 @@ from demos.photo_input import open_photo, pixels, sent, shrink
 from demos.photo_tab import ON_GPU, Download, Job, SaveButton, View, Words, download_button, photo_tab
 from demos.samples.photos import SAMPLES, exposure_strip
 from demos.shell import launch, load_or_fall_back, page, weights_source
+from vision_models.media.gain_map import write_hdr_jpeg
 from vision_models.media.photos import write_photo, write_png
 from vision_models.media.radiance import write_radiance
 
@@ -99,33 +101,38 @@ def expose(job: ExposureJob, screen: NDArray[np.uint8], stops: float) -> str:
         return str(write_png(light, folder / "light.png"))
 
 
-class Files(NamedTuple):
-    """What of a result can be saved, in full size."""
+class Kind(NamedTuple):
+    """A file that can be saved: what its button calls it, its ending, and what is added to the photo's name."""
 
-    png: Path
-    jpeg: Path
-    light: Path
+    what: str
+    ending: str
+    name: str
 
 
-def full_size(job: ExposureJob, percent: float) -> Files:
-    """Return photo and light in full size. What is missing is made, all in one go; the light knows no strength.
+JPEG, PNG = Kind("photo", ".jpg", "corrected"), Kind("photo", ".png", "corrected")
+HDR_JPEG, LIGHT_FILE = Kind("HDR photo", ".jpg", "hdr"), Kind("HDR", RADIANCE, "light")
+KINDS = (JPEG, PNG, HDR_JPEG, LIGHT_FILE)
 
-    They appear when they are whole, so that nobody saves half of one.
+
+def full_size(job: ExposureJob, percent: float, kind: Kind) -> Path:
+    """Return a file of full size, made unless it is there: the corrected photo, the same for HDR screens, or the light.
+
+    It appears when it is whole, so that nobody saves half of one.
     """
-    folder = job.folder / f"{percent:g}"
+    folder = job.folder if kind is LIGHT_FILE else job.folder / f"{percent:g}"  # the light knows no strength
     folder.mkdir(exist_ok=True)
-    corrected = folder / f"{job.photo.stem}-corrected.png"
-    files = Files(corrected, corrected.with_suffix(".jpg"), job.folder / f"{job.photo.stem}-light{RADIANCE}")
+    file = folder / f"{job.photo.stem}-{kind.name}{kind.ending}"
     with _one_at_a_time:
-        if not all(file.exists() for file in files):
+        if not file.exists():
             result = job.result.render(pixels(job.photo), percent / 100)
-            for file in files[:2]:
-                with appearing_whole(file) as unfinished:
-                    write_photo(result.image, unfinished)
-            if not files.light.exists():
-                with appearing_whole(files.light) as unfinished:
+            with appearing_whole(file) as unfinished:
+                if kind is LIGHT_FILE:
                     write_radiance(result.radiance, unfinished)
-    return files
+                elif kind is HDR_JPEG:
+                    write_hdr_jpeg(result.image, result.radiance, unfinished)
+                else:
+                    write_photo(result.image, unfinished)
+    return file
 
 
 def needed_percent(estimate: "Estimate") -> int:
@@ -171,9 +178,7 @@ class _Result:
     strength: gr.Slider
     light: gr.Image
     stops: gr.Slider
-    jpeg: SaveButton
-    png: SaveButton
-    light_file: SaveButton
+    files: list[SaveButton]  # of KINDS
 
 
 def _lay_out_result() -> _Result:
@@ -203,10 +208,8 @@ def _lay_out_result() -> _Result:
             )
             stops = gr.Slider(-6, 6, 0, step=0.5, label="Exposure (EV)", info=LIGHT, elem_id="stops")
     with gr.Row():
-        jpeg = download_button("photo", ".jpg")
-        png = download_button("photo", ".png")
-        light_file = download_button("HDR", RADIANCE)
-    return _Result(slider, view, against, strength, light, stops, jpeg, png, light_file)
+        files = [download_button(kind.what, kind.ending) for kind in KINDS]
+    return _Result(slider, view, against, strength, light, stops, files)
 
 
 def _several(estimate: Callable[[NDArray[np.uint8]], "Estimate"]) -> None:
@@ -284,9 +287,8 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
             View(expose, [result.light], [result.stops]),
         ],
         [
-            Download(result.jpeg, lambda job, percent: full_size(job, percent).jpeg, [result.strength]),
-            Download(result.png, lambda job, percent: full_size(job, percent).png, [result.strength]),
-            Download(result.light_file, lambda job, percent: full_size(job, percent).light, [result.strength]),
+            Download(button, partial(full_size, kind=kind), [result.strength])
+            for kind, button in zip(KINDS, result.files, strict=True)
         ],
         said=lambda estimate: f"{what_was_done(estimate)} {weights_line(predictor)}",
     )

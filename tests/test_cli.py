@@ -119,3 +119,11 @@ def test_bench_without_a_model_prints_one_table(monkeypatch: pytest.MonkeyPatch)
     assert asked == ["exposure", "interactions", "gifs"]
     assert said.stdout.splitlines()[2] == "| exposure | exposure takes 0.5 |"
     assert len(said.stdout.splitlines()) == 2 + 3 * 2
+
+
+def test_an_hdr_photo_is_written_beside_the_corrected_one(tmp_path: Path) -> None:
+    photo = write_png(np.linspace(0, 60, 64 * 48 * 3).reshape(48, 64, 3).astype(np.uint8), tmp_path / "dark.png")
+    call = ["correct", str(photo), "-o", str(tmp_path / "out.png"), "--hdr", str(tmp_path / "hdr.jpg")]
+    said = CliRunner().invoke(app, call)
+    assert said.exit_code == 0, said.output
+    assert b"hdrgm:GainMapMax" in (tmp_path / "hdr.jpg").read_bytes()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vision_models.interactions import InteractionPredictor, Interactions
     from vision_models.media.clips import write_gif
     from vision_models.media.edits import Edits
+    from vision_models.media.gain_map import write_hdr_jpeg
     from vision_models.media.photos import read_photo, write_photo, write_png
     from vision_models.media.radiance import write_radiance
 
@@ -48,6 +49,7 @@ __all__ = [
     "WeightsError",
     "read_photo",
     "write_gif",
+    "write_hdr_jpeg",
     "write_photo",
     "write_png",
     "write_radiance",
@@ -72,6 +74,7 @@ _HOME = {
     "write_gif": "vision_models.media.clips",
     "write_photo": "vision_models.media.photos",
     "write_png": "vision_models.media.photos",
+    "write_hdr_jpeg": "vision_models.media.gain_map",
     "write_radiance": "vision_models.media.radiance",
 }
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from demos import exposure, interactions
 from demos.components.gif_cards import Pick, sides
 from demos.components.history import Liked, gallery
-from demos.exposure import full_size
+from demos.exposure import KINDS, LIGHT_FILE, PNG, Kind, full_size
 from demos.gif_events import Events, arrange
 from demos.gif_visit import Visit, left_out
 from demos.photo_input import shrink
@@ -137,17 +137,18 @@ def renders(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     return shapes
 
 
-def test_all_files_of_a_photo_are_rendered_once(job: Job[Estimate], renders: list[tuple[int, ...]]) -> None:
-    files = full_size(job, 100)
-    assert full_size(job, 100) == files
-    assert renders == [(160, 240, 3)]
-    png, jpeg = read_photo(files.png), read_photo(files.jpeg)
-    assert png.shape == jpeg.shape == (160, 240, 3)
+def test_each_file_is_made_once_and_no_other_with_it(job: Job[Estimate], renders: list[tuple[int, ...]]) -> None:
+    files = [full_size(job, 100, kind) for kind in KINDS]
+    assert [full_size(job, 100, kind) for kind in KINDS] == files
+    assert renders == [(160, 240, 3)] * len(KINDS)
+    jpeg, png, hdr = (read_photo(file) for file in files[:3])
+    assert jpeg.shape == png.shape == hdr.shape == (160, 240, 3)
     assert abs(png.mean() - jpeg.mean()) < 2
-    assert files.light.stat().st_size > 0
+    assert abs(png.mean() - hdr.mean()) < 2
+    assert read_radiance(files[3]).shape == (160, 240, 3)
 
 
-def test_a_click_on_both_buttons_at_once_renders_once_and_saves_whole_files(
+def test_two_clicks_on_a_button_at_once_render_once_and_save_whole_files(
     job: Job[Estimate], renders: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     half, asked = threading.Event(), threading.Event()
@@ -155,50 +156,45 @@ def test_a_click_on_both_buttons_at_once_renders_once_and_saves_whole_files(
     def write_slowly(radiance: NDArray[np.float32], path: Path) -> Path:
         path.write_bytes(b"half")
         half.set()
-        asked.wait(0.2)  # were the other button to answer now, it would do so at once
+        asked.wait(0.2)  # were the other click to be answered now, it would be at once
         return write_radiance(radiance, path)
 
-    def click_too() -> tuple[bytes, bytes]:
+    def click_too() -> bytes:
         assert half.wait(60)
-        files = full_size(job, 100)
+        file = full_size(job, 100, LIGHT_FILE)
         asked.set()
-        return files.png.read_bytes(), files.light.read_bytes()
+        return file.read_bytes()
 
     monkeypatch.setattr(exposure, "write_radiance", write_slowly)
-    with ThreadPoolExecutor(2) as buttons:
-        too = buttons.submit(click_too)
-        files = full_size(job, 100)
-        assert too.result() == (files.png.read_bytes(), files.light.read_bytes())
+    with ThreadPoolExecutor(2) as clicks:
+        too = clicks.submit(click_too)
+        file = full_size(job, 100, LIGHT_FILE)
+        assert too.result() == file.read_bytes()
     assert len(renders) == 1
 
 
-@pytest.mark.parametrize(("writer", "saved_before"), [("write_radiance", []), ("write_photo", [50])])
+@pytest.mark.parametrize(("writer", "kind"), [("write_radiance", LIGHT_FILE), ("write_photo", PNG)])
 def test_a_file_that_could_not_be_written_is_made_at_the_next_click(
-    job: Job[Estimate], monkeypatch: pytest.MonkeyPatch, writer: str, saved_before: list[int]
+    job: Job[Estimate], monkeypatch: pytest.MonkeyPatch, writer: str, kind: Kind
 ) -> None:
     def fail(_: object, path: Path) -> Path:
         path.write_bytes(b"half")
         raise OSError("no space left")
 
-    for percent in saved_before:  # of which the light is there already
-        full_size(job, percent)
     with monkeypatch.context() as full_disk:
         full_disk.setattr(exposure, writer, fail)
         with pytest.raises(OSError, match="no space left"):
-            full_size(job, 100)
-    png, jpeg, light = full_size(job, 100)
-    assert read_photo(png).shape == read_photo(jpeg).shape == read_radiance(light).shape == (160, 240, 3)
+            full_size(job, 100, kind)
+    read = read_radiance if kind is LIGHT_FILE else read_photo
+    assert read(full_size(job, 100, kind)).shape == (160, 240, 3)
 
 
 def test_another_strength_makes_another_photo_of_the_same_light(
     job: Job[Estimate], renders: list[tuple[int, ...]]
 ) -> None:
-    full, _, light = full_size(job, 100)
-    made = light.stat().st_mtime_ns
-    half, _, same = full_size(job, 50)
-    assert full != half
-    assert (same, same.stat().st_mtime_ns) == (light, made)
-    assert len(renders) == 2
+    assert full_size(job, 100, PNG) != full_size(job, 50, PNG)
+    assert full_size(job, 100, LIGHT_FILE) == full_size(job, 50, LIGHT_FILE)
+    assert len(renders) == 3
 
 
 @pytest.mark.parametrize("method", exposure.AGAINST)

@@ -35,17 +35,19 @@ def correct(
         typer.Option(min=0, max=1, help="0 leaves the photo as it is, 1 corrects it fully. Else: as much as it needs."),
     ] = None,
     radiance: Annotated[Path | None, typer.Option(help="Also write the HDR estimate, as .hdr or .exr.")] = None,
+    hdr: Annotated[Path | None, typer.Option(help="Also write an HDR photo, which phones show as such: .jpg.")] = None,
     weights: WeightsOption = None,
     device: DeviceOption = None,
 ) -> None:
     """Correct the exposure of a photo, at its full resolution, or of all photos in a folder; the same call resumes."""
     from vision_models.exposure import ExposurePredictor
+    from vision_models.media.gain_map import write_hdr_jpeg
     from vision_models.media.photos import PHOTO_SUFFIXES, WRITTEN_SUFFIXES, read_photo, write_photo
     from vision_models.media.radiance import RADIANCE_SUFFIXES, write_radiance
 
     if photo.is_dir():
-        if radiance:
-            raise DataError("--radiance is for a single photo.")
+        if radiance or hdr:
+            raise DataError("--radiance and --hdr are for a single photo.")
         photos = sorted(path for path in photo.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
         predictor = ExposurePredictor.from_pretrained(weights, device=device)
         failed = for_each(
@@ -60,12 +62,16 @@ def correct(
     check_output(output, WRITTEN_SUFFIXES, photo)
     if radiance:
         check_output(radiance, RADIANCE_SUFFIXES, photo, output)
+    if hdr:
+        check_output(hdr, (".jpg", ".jpeg"), photo, output)
     with about(photo):
         image = read_photo(photo)
     correction = ExposurePredictor.from_pretrained(weights, device=device).correct(image, strength)
     typer.echo(f"Wrote {write_photo(correction.image, output)}")
     if radiance:
         typer.echo(f"Wrote {write_radiance(correction.radiance, radiance)}")
+    if hdr:
+        typer.echo(f"Wrote {write_hdr_jpeg(correction.image, correction.radiance, hdr)}")
 
 
 class Size(StrEnum):
