@@ -44,7 +44,7 @@ class DRHTConfig:
 WEIGHTS = Weights(
     name="exposure-compact",
     filename="exposure/exposure-compact.safetensors",
-    sha256="e88d9132ce14793ffc025a0dbb0126bb1f7ccf8d58bba3b38107a5fe66291bb4",
+    sha256="e91601ef35aa76079461a2e242338d51bde8c0948918c72fa57ec1df9dc92dba",
     license="Apache-2.0",
     paper="https://arxiv.org/abs/1804.04371",
     bundled="exposure/weights/exposure-compact.safetensors",

@@ -26,6 +26,7 @@ DARKENED = (0.8, 0.95)  # times as bright as before: over-exposed for sure, and 
 WHITE_KNEE = 0.6  # of the level of white, from where on it is taken up
 WELL = (0.35, 0.6)  # needs, of a photo whose whites are meant for sure, and of one of which that is not known
 CERTAIN = (0.25, 0.65)  # what the judge says of photos that need nothing, and all
+COARSE = 4  # times the working size, to which large photos are shrunk first, in 8 bits: rounding averages out
 NEED_STEP = 0.05  # finer differences cannot be seen
 COLOURLESS = 3 / 255  # channels that are no further apart are grey
 
@@ -64,6 +65,8 @@ class ExposurePredictor(Predictor[DRHT]):
         borders = find_borders(image)
         image = image[borders.inside(*image.shape[:2])]
         height, width = working_shape(image.shape[:2], self.config.working_size)
+        if min(image.shape[0] / height, image.shape[1] / width) > 2 * COARSE:  # a copy in floats would be large
+            image = cv2.resize(image, (COARSE * width, COARSE * height), interpolation=cv2.INTER_AREA)
         shrinks = height * width < image.shape[0] * image.shape[1]
         photo = cv2.resize(
             image.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC

@@ -25,7 +25,7 @@ from torch.nn import functional
 from vision_models.exposure.config import LUMINANCE
 
 NOISE_BLOCK = 24  # pixels
-BAND = 256  # rows that are worked on at a time, so that memory does not grow with the photo
+BAND = 128  # rows that are worked on at a time, so that memory does not grow with the photo
 _RIDGE = 1e-2  # relative to the squared local brightness
 _BLACK = 1e-3  # keeps gains finite in black areas
 _LARGEST_SLOPE = 16.0
