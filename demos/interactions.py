@@ -356,11 +356,6 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
         file.write_text(choose(job.result, *wishes).to_json(), encoding="utf-8")
         return file
 
-    def annotated(path: Path, folder: Path) -> Path:
-        image = open_photo(path)
-        drawn = draw(resize_to_fit(image, SHOWN_SIDE), detect(image).filter(FIRST_SCORE), doubtful=doubtful)
-        return write_png(drawn, folder / f"{path.stem}-interactions.png")
-
     def interactions(photo: gr.FileData, min_score: float = LOWEST_SCORE) -> tuple[dict[str, Any], gr.FileData]:
         """Find out who does what to which object in a photo.
 
@@ -387,7 +382,7 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
     with photo_tab("interactions", WORDS, PEOPLE, excuse, side=SHOWN_SIDE, art=DIAGRAM, scale=8) as tab:
         result = _lay_out_result()
     gr.HTML(knowledge(training_photos), apply_default_css=False, elem_id="knowledge", elem_classes="fine")
-    batch("interactions", "Find in all", "looked at", annotated)
+    _several(detect, doubtful)
     about("interactions", HOW, PAPER, "#pairs img")
     files = [
         Download(result.picture_file, write_picture, result.wishes),
@@ -396,6 +391,17 @@ def build_interactions(load: Callable[[], tuple["InteractionPredictor", str]] = 
     arrived = tab.wire(detect, downloads=files, said=said)
     _wire_result(tab, result, show, arrived)
     endpoint(interactions, "interactions", **ON_GPU)
+
+
+def _several(detect: Callable[[NDArray[np.uint8]], Interactions], doubtful: Collection[str]) -> None:
+    """Lay out the corner for several photos."""
+
+    def annotated(path: Path, folder: Path) -> Path:
+        image = open_photo(path)
+        drawn = draw(resize_to_fit(image, SHOWN_SIDE), detect(image).filter(FIRST_SCORE), doubtful=doubtful)
+        return write_png(drawn, folder / f"{path.stem}-interactions.png")
+
+    batch("interactions", "Find in all", "looked at", annotated)
 
 
 def _wire_result(tab: PhotoTab, parts: _Result, show: Callable[..., Any], arrived: Sequence[Any]) -> None:

@@ -66,7 +66,7 @@ def test_a_card_is_short_and_names_the_commands_of_its_figures(weights: Any) -> 
 
 
 def test_the_exposure_card_names_the_bundled_size() -> None:
-    assert "24-24-48-96-96-192-96-96-48-24-24" in CARDS[EXPOSURE].read_text(encoding="utf-8")
+    assert "32-32-64-128-128-256-128-128-64-32-32" in CARDS[EXPOSURE].read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

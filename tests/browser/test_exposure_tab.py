@@ -68,10 +68,10 @@ RAMP = Image.linear_gradient("L").resize((60, 40))
 # ---- /correct
 
 
-def test_the_api_is_one_documented_endpoint(client: Client) -> None:
+def test_the_api_is_documented(client: Client) -> None:
     api = client.view_api(return_format="dict", print_info=False)
     assert isinstance(api, dict)
-    assert list(api["named_endpoints"]) == ["/correct"]
+    assert list(api["named_endpoints"]) == ["/correct_all", "/correct"]
     assert not api["unnamed_endpoints"]
     correct = api["named_endpoints"]["/correct"]
     assert [(one["parameter_name"], one["python_type"]["type"]) for one in correct["parameters"]] == [

@@ -76,6 +76,7 @@ def test_the_address_follows_the_tab_and_back_and_reload_lead_there(visitors: Vi
     assert page.title() == "First · Our page"
     page.reload()
     page.get_by_text("This is one.").wait_for()
+    page.wait_for_function("document.title === 'First · Our page'")  # or nobody listens yet
     page.go_back()
     page.get_by_text("This is two.").wait_for()
 
