@@ -27,6 +27,7 @@ from demos.files import deleted_on_schedule, errors_on_page, new_folder, uploade
 from demos.photo_input import GONE, NO_PHOTO, open_photo, photo_input, pixel_size, pixels, readable, shrink
 from demos.shell import FAILED, HIDE, KEEP_SECONDS, SHOW, line, opening, scroll_on_phones, status_line
 from vision_models.errors import PhotoError
+from vision_models.media.gain_map import has_gain_map
 from vision_models.media.photos import write_png
 
 Result = TypeVar("Result")
@@ -36,6 +37,7 @@ AT_ONCE = PRIVATE | {"queue": False, "show_progress": "hidden"}
 LATEST = PRIVATE | {"trigger_mode": "always_last"}
 ON_GPU = {"concurrency_id": "gpu", "concurrency_limit": 1}
 FETCHING = "Getting the sample…"
+BASE_ALONE = "of an HDR photo, whose additional light is not read"
 SAVE_IN_BROWSER = """(file) => {
     if (!file) return;
     const link = Object.assign(document.createElement("a"), {href: file.url, download: file.orig_name});
@@ -181,7 +183,7 @@ class PhotoTab:
                 job = Job(path, shown_copy, folder, answer, again=path == last)
             shown = _drawn(views, job, screen, wishes)
             starts = [gr.skip() if job.again else one for view in views if view.starts for one in view.starts(answer)]
-            done = f"Done in {max(time.perf_counter() - start, 0.1):.1f} s: {pixel_size(image)} pixels"
+            done = _done(time.perf_counter() - start, path, image)
             if screen is not image:
                 done += f", shown here at {pixel_size(screen)}{self.words.saved}"
             return job, SHOW, HIDE, line(f"{done}. {said(answer)}"), readable(path, job.shown), *shown, *starts
@@ -309,6 +311,12 @@ def shown_pixels(job: Job[Any] | None) -> NDArray[np.uint8]:
     if job is None:
         raise gr.Error(GONE, print_exception=False)
     return pixels(job.shown)
+
+
+def _done(seconds: float, path: Path, image: NDArray[np.uint8]) -> str:
+    """Say how long it took and what was read."""
+    said = f"Done in {max(seconds, 0.1):.1f} s: {pixel_size(image)} pixels"
+    return f"{said} {BASE_ALONE}" if has_gain_map(path) else said
 
 
 def _drawn(views: Sequence[View], job: Job[Any], screen: NDArray[np.uint8], wishes: Sequence[Any]) -> list[Any]:

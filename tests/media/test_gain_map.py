@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from vision_models.media.gain_map import MOST_STOPS, gain_stops, write_hdr_jpeg
-from vision_models.media.photos import read_photo
+from vision_models.media.gain_map import MOST_STOPS, gain_stops, has_gain_map, write_hdr_jpeg
+from vision_models.media.photos import read_photo, write_jpeg
 
 NUMBER_OF_PICTURES, PICTURES = 0xB001, 0xB002  # tags of the index
 
@@ -69,3 +69,10 @@ def test_a_photo_without_middle_tones_stays_as_it_is(tmp_path: Path) -> None:
     black = np.zeros((40, 40, 3), np.uint8)
     assert gain_stops(black, np.zeros((40, 40, 3), np.float32)).max() == 0
     assert read_photo(write_hdr_jpeg(black, np.zeros((40, 40, 3), np.float32), tmp_path / "black.jpg")).max() < 3
+
+
+def test_a_photo_whose_light_is_not_read_is_known(
+    scene: tuple[NDArray[np.uint8], NDArray[np.float32]], tmp_path: Path
+) -> None:
+    assert has_gain_map(write_hdr_jpeg(*scene, tmp_path / "hdr.jpg"))
+    assert not has_gain_map(write_jpeg(scene[0], tmp_path / "plain.jpg"))

@@ -812,3 +812,15 @@ def test_a_picture_is_written_as_its_name_says_or_not_at_all(tmp_path: Path) -> 
     assert write_photo(picture, tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ValueError, match="has to end in"):
         write_photo(picture, tmp_path / "a.tif")
+
+
+def test_the_transparent_value_of_a_16_bit_grey_png_becomes_white() -> None:
+    grey = np.full((40, 40), 20_000, np.uint16)
+    grey[:20] = 777
+    data = bytes(cv2.imencode(".png", grey)[1].tobytes())
+    chunk = b"tRNS" + (777).to_bytes(2, "big")
+    end = data.index(b"IDAT") - 4
+    chunk = (2).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    photo = read_photo(data[:end] + chunk + data[end:])
+    assert photo[0, 0].tolist() == [255, 255, 255]
+    assert photo[30, 0].tolist() == [78, 78, 78]

@@ -27,6 +27,7 @@ SHRUNK = 4  # times smaller than the picture is the map
 OFFSET = 1 / 64  # keeps ratios finite in the dark
 WHITE_FROM = 0.5  # of linear white: what is darker is shown as it is on every screen
 QUALITY = 95
+_HEAD_BYTES, _BOXES_BYTES = 256_000, 4096  # where it stands: in segments of a JPEG, in boxes of a HEIC or AVIF
 _GAMMA = np.float32(2.2)
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _XMP, _ISO = b"http://ns.adobe.com/xap/1.0/\0", b"urn:iso:std:iso:ts:21496:-1\0"
@@ -52,6 +53,13 @@ def gain_stops(image: NDArray[np.uint8], radiance: NDArray[np.float32]) -> NDArr
     share = np.clip((shown - WHITE_FROM / 2) / (WHITE_FROM / 2), 0, 1)
     gain = np.clip(stops * share, 0, MOST_STOPS).astype(np.float32)
     return cv2.GaussianBlur(gain, (0, 0), 1.0)
+
+
+def has_gain_map(path: str | os.PathLike[str]) -> bool:
+    """Whether a file has a gain map. `read_photo` reads nothing of it, but the picture that every program shows."""
+    with Path(path).open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return b"hdr-gain-map" in head or _ISO in head or b"HDRGainMap" in head or b"tmap" in head[:_BOXES_BYTES]
 
 
 def write_hdr_jpeg(image: NDArray[np.uint8], radiance: NDArray[np.float32], path: str | os.PathLike[str]) -> Path:

@@ -422,7 +422,11 @@ def _round_to_8_bits(image: ImageFile, stream: BinaryIO) -> Image.Image:
         white_is_zero = (
             isinstance(image, TiffImageFile) and image.tag_v2.get(ExifTags.Base.PhotometricInterpretation) == 0
         )
-        return Image.fromarray(255 - levels if white_is_zero else levels)
+        grey = Image.fromarray(255 - levels if white_is_zero else levels)
+        transparent = image.info.get("transparency")
+        if not isinstance(transparent, int):
+            return grey
+        return Image.merge("LA", (grey, Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8))))
     if not image.has_transparency_data:
         levels = levels[..., :3]  # a fourth channel that TIFF does not call alpha
     return Image.fromarray(levels[..., [2, 1, 0, 3][: levels.shape[2]]])
