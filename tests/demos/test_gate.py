@@ -182,8 +182,8 @@ def test_a_page_that_is_told_to_end_finishes_what_it_has_begun(unused_port: int,
         job = Client(url, verbose=False).submit("a", api_name="/work")
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
-        assert job.result(timeout=30) == "A"
-        assert process.wait(timeout=30) == 0
+        assert job.result(timeout=90) == "A"
+        assert process.wait(timeout=90) == 0
     finally:
         process.kill()
         process.communicate()
@@ -210,7 +210,7 @@ def wait_until(url: str, *figures: str) -> None:
 
 
 def wait_for(url: str) -> None:
-    for _ in range(300):
+    for _ in range(1200):
         try:
             if ask(f"{url}/health")[0] == 200:
                 return
