@@ -6,7 +6,6 @@ It closes the doors that no page of ours needs, bounds what one visitor takes, a
 
 import asyncio
 import json
-import logging
 import re
 import shutil
 from collections import Counter
@@ -17,8 +16,6 @@ from uuid import uuid4
 
 from demos.front import Application, Message, Receive, Scope, Send, answer
 from demos.jobs import PLACES, Jobs, is_near, visitor_of
-
-LOG = logging.getLogger(__name__)
 
 _CLOSED = re.compile(
     r"(/gradio_api)?/(run-history|runs|deep_link|monitoring|proxy=|process_recording|vibe-|undo-vibe-edit|profiling|dev/"

@@ -72,8 +72,8 @@ def launch(
     gate = {"jobs": jobs, "folder": upload_folder(), "is_going": going.is_set}
     front = {"page": told or Told(demo.title, ""), "tabs": told_of}
     start_sweeping(upload_folder(), KEEP_SECONDS)
-    with suppress(ValueError):  # not in the main thread: whoever launches a page there ends it, too
-        signal.signal(signal.SIGTERM, lambda *_: _leave(jobs, going))
+    if not options.get("prevent_thread_lock"):  # or whoever launches the page ends it, too
+        _leave_on_sigterm(jobs, going)
     ours = {
         "app_kwargs": {"middleware": [(Gate, (), gate), (Front, (), front)]},  # what Starlette's Middleware unpacks to
         "theme": THEME,
@@ -91,16 +91,24 @@ def launch(
         raise SystemExit(f"The page cannot start: {error} Set GRADIO_SERVER_PORT to a port that is free.") from error
 
 
-def _leave(jobs: Jobs, going: threading.Event) -> None:
-    """Let the jobs that run come to their end, for some seconds, and take no new ones; then end the program."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
-    going.set()
-    until = time.monotonic() + DRAIN_SECONDS
-    while jobs.waiting() + jobs.running() and time.monotonic() < until:
-        time.sleep(0.1)
-    time.sleep(FETCH_SECONDS)
-    end_all()
-    raise KeyboardInterrupt  # what Gradio closes its server on
+def _leave_on_sigterm(jobs: Jobs, going: threading.Event) -> None:
+    """Told to end, take no new jobs, let those that run come to their end for some seconds, and end the program."""
+    page = os.getpid()
+
+    def leave(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
+        if os.getpid() != page:  # a worker, which has this from the page that it was forked from
+            os.kill(os.getpid(), signal.SIGTERM)
+        going.set()
+        until = time.monotonic() + DRAIN_SECONDS
+        while jobs.waiting() + jobs.running() and time.monotonic() < until:
+            time.sleep(0.1)
+        time.sleep(FETCH_SECONDS)
+        end_all()
+        raise KeyboardInterrupt  # what Gradio closes its server on
+
+    with suppress(ValueError):  # only a main thread hears signals
+        signal.signal(signal.SIGTERM, leave)
 
 
 # ---- for every tab
