@@ -64,5 +64,6 @@ def build_app(tabs: Mapping[str, tuple[str, Callable[[], None]]] = TABS) -> gr.B
 
 if __name__ == "__main__":
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("vision_models").setLevel(logging.INFO)
+    for ours in ("demos", "vision_models"):
+        logging.getLogger(ours).setLevel(logging.INFO)
     launch(build_app(), told=TOLD, told_of=TOLD_OF)

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import gradio as gr
 
-LOG = logging.getLogger("vision_models.jobs")
+LOG = logging.getLogger(__name__)
 PLACES = 8  # of one visitor, waiting or at work; the queue has 32 for all
 USUAL_SECONDS = 0.5  # of a job, as long as none of its kind has been seen
 NEWER = 0.2  # how much the last job of a kind counts against all before it

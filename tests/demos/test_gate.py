@@ -130,7 +130,7 @@ def test_each_job_leaves_one_line_that_names_nobody(url: str, caplog: pytest.Log
     from gradio_client import Client
 
     GO_ON.set()
-    with caplog.at_level(logging.INFO, "vision_models.jobs"):
+    with caplog.at_level(logging.INFO, "demos.jobs"):
         assert Client(url, verbose=False).predict("secret", api_name="/work") == "SECRET"
     line = json.loads(next(text for text in reversed(caplog.messages) if text.startswith("{")))
     assert (line["endpoint"], line["outcome"]) == ("work", "done")
