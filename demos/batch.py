@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from demos.files import new_folder, uploaded
+from demos.files import new_folder
 from demos.shell import HIDE, SHOW, line, status_line
 from vision_models.errors import PhotoError, VisionModelsError
 
@@ -66,15 +66,6 @@ def _names(file: Path) -> Iterator[str]:
     while True:
         yield f"{file.stem}-{number}{file.suffix}"
         number += 1
-
-
-def sent_photos(photos: Sequence[object]) -> list[Path]:
-    """Return where the photos lie that a program has sent, or say how to send them."""
-    paths = [path for photo in photos if (path := uploaded(photo)) is not None]
-    if len(paths) < len(photos):
-        how = 'No photos arrived. Upload them as files; with gradio_client: [handle_file("photo.jpg")].'
-        raise gr.Error(how, print_exception=False)
-    return paths
 
 
 def batch(name: str, button: str, done: str, work: Work) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demos.about import Paper, about
-from demos.batch import batch, make_archive, sent_photos
+from demos.batch import batch, make_archive
 from demos.endpoint import endpoint
 from demos.files import appearing_whole, errors_on_page, new_folder
 from demos.photo_input import open_photo, pixels, sent, shrink
@@ -82,7 +82,7 @@ def load_predictor() -> tuple["ExposurePredictor", str]:
     return load_or_fall_back(ExposurePredictor)
 
 
-def compare(job: ExposureJob, screen: NDArray[np.uint8], percent: float, against: str = "Before") -> Any:
+def compare(job: ExposureJob, screen: NDArray[np.uint8], percent: float, against: str = BEFORE) -> Any:
     """Return the photo before (or as another method corrects it) and after, at screen size."""
     from vision_models.exposure.evaluation.evaluate import CLASSICAL  # not above: it imports torch
 
@@ -231,7 +231,7 @@ def _several(estimate: Callable[[NDArray[np.uint8]], "Estimate"]) -> None:
         Returns:
             An archive (.zip) of JPEG files, with the reasons for those left out in `not-done.txt`.
         """
-        paths = sent_photos(photos)
+        paths = [sent(photo) for photo in photos]
         with errors_on_page(), new_folder() as folder:
             *_, (_, archive, _) = make_archive(paths, corrected, folder)
         return gr.FileData(path=str(archive))

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from demos.front import Application, Message, Receive, Scope, Send, answer
 from demos.jobs import PLACES, Jobs, is_near, visitor_of
+from demos.sweeper import files_in
 
 _CLOSED = re.compile(
     r"(/gradio_api)?/(run-history|runs|deep_link|monitoring|proxy=|process_recording|vibe-|undo-vibe-edit|profiling|dev/"
@@ -165,7 +166,7 @@ class Gate:
         yield from _figures("requests_total", "counter", answered)
         refused = {f'{{reason="{reason}"}}': count for reason, count in self.refused.items()}
         yield from _figures("refused_total", "counter", refused)
-        taken = sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+        taken = sum(file.bytes for file in files_in(self.folder))
         yield from _figures("upload_bytes", "gauge", {"": taken})
 
 

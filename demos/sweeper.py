@@ -36,7 +36,7 @@ def sweep(folder: Path, keep_s: float, most_bytes: int = MOST_BYTES, now: float 
         How many bytes are left.
     """
     now = time.time() if now is None else now
-    files = sorted(_files(folder))
+    files = sorted(files_in(folder))
     total = sum(file.bytes for file in files)
     for file in files:
         if file.came > now - keep_s and total <= most_bytes:
@@ -52,14 +52,14 @@ def sweep(folder: Path, keep_s: float, most_bytes: int = MOST_BYTES, now: float 
     return total
 
 
-def _files(folder: Path) -> Iterator[Found]:
+def files_in(folder: Path) -> Iterator[Found]:
+    """All files below a folder; one that goes meanwhile is left out."""
     for path in folder.rglob("*"):
         with suppress(OSError):
             if path.is_file() or path.is_symlink():
                 facts = path.lstat()
-                yield Found(
-                    facts.st_ctime, facts.st_size, path
-                )  # a copy keeps when its file was made, not when it came
+                # Not when it was made, which a copy keeps, but when it came.
+                yield Found(facts.st_ctime, facts.st_size, path)
 
 
 def give_memory_back() -> None:

@@ -9,7 +9,7 @@ import csv
 import functools
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
@@ -55,24 +55,21 @@ def about(file: Path) -> Iterator[None]:
         raise _stop(f"{file}: {error}") from error
 
 
-def for_each(
-    files: Sequence[Path], folder: Path, output: Path, ending: str, work: Callable[[Path, Path], object]
-) -> int:
-    """Do some work on every file below a folder; what is done already is left as it is, so that the same call resumes.
+def for_each_photo(folder: Path, output: Path, ending: str, work: Callable[[Path, Path], object]) -> None:
+    """Do some work on every photo below a folder; what is done already is left as it is, so that the same call resumes.
 
     Args:
-        files: All of them.
-        folder: They are below it.
+        folder: The photos are below it; what is below `output` is not among them.
         output: Folder for the results, laid out like `folder`. What failed, and why, is in its `failed.csv`.
         ending: Of the results.
         work: Told the file and where to write; has to write whole files or none.
 
-    Returns:
-        How many failed.
-
     Raises:
-        DataError: there are no files, or the results would lie among them.
+        DataError: there are no photos, or the results would lie among them.
     """
+    from vision_models.training import find_photos
+
+    files = [path for path in find_photos(folder) if not path.is_relative_to(output)]
     if not files:
         raise DataError(f"There is nothing in {folder} that can be read here.")
     if output.resolve() == folder.resolve():
@@ -95,12 +92,7 @@ def for_each(
     if failed:
         with manifest.open("w", newline="", encoding="utf-8") as written:
             csv.writer(written).writerows([("file", "why"), *failed])
-    return len(failed)
-
-
-def told(output: Path, failed: int) -> None:
-    """Say how `for_each` ended."""
-    typer.echo(f"Wrote {output}." + (f" {failed} failed: see {output / 'failed.csv'}." if failed else ""))
+    typer.echo(f"Wrote {output}." + (f" {len(failed)} failed: see {manifest}." if failed else ""))
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from vision_models.cli.common import (
     WorkersOption,
     about,
     check_output,
-    for_each,
+    for_each_photo,
     need_one_of,
     one_line_errors,
-    told,
+    whole,
 )
 from vision_models.errors import DataError
 
@@ -42,22 +42,19 @@ def correct(
     """Correct the exposure of a photo, at its full resolution, or of all photos in a folder; the same call resumes."""
     from vision_models.exposure import ExposurePredictor
     from vision_models.media.gain_map import write_hdr_jpeg
-    from vision_models.media.photos import PHOTO_SUFFIXES, WRITTEN_SUFFIXES, read_photo, write_photo
+    from vision_models.media.photos import WRITTEN_SUFFIXES, read_photo, write_photo
     from vision_models.media.radiance import RADIANCE_SUFFIXES, write_radiance
 
     if photo.is_dir():
         if radiance or hdr:
             raise DataError("--radiance and --hdr are for a single photo.")
-        photos = sorted(path for path in photo.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
         predictor = ExposurePredictor.from_pretrained(weights, device=device)
-        failed = for_each(
-            [path for path in photos if not path.is_relative_to(output)],
-            photo,
-            output,
-            ".png",
-            lambda file, result: write_photo(predictor.correct(read_photo(file), strength).image, result),
-        )
-        told(output, failed)
+
+        def work(file: Path, result: Path) -> None:
+            with whole(result) as unfinished:
+                write_photo(predictor.correct(read_photo(file), strength).image, unfinished)
+
+        for_each_photo(photo, output, ".png", work)
         return
     check_output(output, WRITTEN_SUFFIXES, photo)
     if radiance:

@@ -14,10 +14,9 @@ from vision_models.cli.common import (
     WeightsOption,
     WorkersOption,
     about,
-    for_each,
+    for_each_photo,
     need_one_of,
     one_line_errors,
-    told,
     whole,
 )
 from vision_models.errors import DataError
@@ -45,7 +44,7 @@ def detect(
     """Find who does what to which object, in a photo or in all photos of a folder; the same call resumes."""
     from vision_models.interactions import InteractionPredictor
     from vision_models.interactions.drawing import draw
-    from vision_models.media.photos import PHOTO_SUFFIXES, read_photo, write_png
+    from vision_models.media.photos import read_photo, write_png
 
     if photo.is_dir() != (output is not None):
         raise DataError("A folder of photos needs --output, a single photo --json or --image.")
@@ -61,10 +60,7 @@ def detect(
             with whole(result) as unfinished:  # the last one to appear says that both are there
                 unfinished.write_text(found.to_json() + "\n", encoding="utf-8")
 
-        photos = sorted(path for path in photo.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
-        told(
-            output, for_each([path for path in photos if not path.is_relative_to(output)], photo, output, ".json", work)
-        )
+        for_each_photo(photo, output, ".json", work)
         return
     with about(photo):
         image = read_photo(photo)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vision_models.exposure.borders import NO_BORDERS, Borders
-from vision_models.exposure.upsampling import Quieter, bands, fit, luminance_of
+from vision_models.exposure.upsampling import LocalAffine, Quieter, bands, fit, luminance_of
 from vision_models.media.photos import check_photo
 
 GAMMA = 2.2
@@ -92,7 +92,7 @@ class Estimate:
         result = torch.empty(image.shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
         with torch.inference_mode():
             correct = fit(planes(self.photo, device), planes(self.corrected, device))
-            for rows, original, calm in self._bands(image, device):
+            for rows, original, calm in self._bands(image, correct):
                 corrected = correct(calm, rows, image.shape[0]).clamp_(0, 1)
                 if self.is_grey:
                     corrected = luminance_of(corrected).expand_as(corrected)
@@ -105,8 +105,9 @@ class Estimate:
         """Estimate the light of what is between the borders."""
         result = torch.empty(image.shape, dtype=torch.float32, pin_memory=device.type == "cuda")
         with torch.inference_mode():
-            encode = fit(planes(self.photo, device), planes(self.encoded_radiance, device))
-            for rows, _, calm in self._bands(image, device):
+            guide = planes(self.photo, device)
+            correct, encode = (fit(guide, planes(part, device)) for part in (self.corrected, self.encoded_radiance))
+            for rows, _, calm in self._bands(image, correct):
                 encoded = encode(calm, rows, image.shape[0]).clamp_min_(0)
                 if self.is_grey:
                     encoded = luminance_of(encoded).expand_as(encoded)
@@ -114,11 +115,11 @@ class Estimate:
         _wait_for(device)
         return result.numpy()
 
-    def _bands(self, image: NDArray[np.uint8], device: torch.device) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    @staticmethod
+    def _bands(image: NDArray[np.uint8], correct: LocalAffine) -> Iterator[tuple[slice, Tensor, Tensor]]:
         """The photo in bands: their rows, (3, rows, W) in 0..1, and the same with less noise where it is brightened."""
-        photo = torch.from_numpy(image).to(device).permute(2, 0, 1)  # (3, H, W)
-        slope = fit(planes(self.photo, device), planes(self.corrected, device)).slope
-        quieten = Quieter.of(photo, slope.mean(dim=0, keepdim=True))
+        photo = torch.from_numpy(image).to(correct.slope.device).permute(2, 0, 1)  # (3, H, W)
+        quieten = Quieter.of(photo, correct.slope.mean(dim=0, keepdim=True))
         height = photo.shape[1]
         for rows, wider, inner in bands(height, Quieter.MARGIN):
             original = photo[:, wider].float() / 255

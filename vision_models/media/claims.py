@@ -7,7 +7,7 @@ file. And a JPEG may draw a picture in thousands of empty scans, each of which c
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import ExifTags
 
@@ -29,19 +29,20 @@ class FalseClaimError(ValueError):
     """A file says of itself what cannot be true."""
 
 
-def check_claims(kind: str, data: bytes) -> None:
+def check_claims(kind: str, stream: BinaryIO) -> None:
     """Check the lengths that a file declares.
 
     Args:
         kind: "JPEG", "PNG", "WebP", "HEIC" or "AVIF"; of other formats nothing is checked here.
-        data: the whole file.
+        stream: the file, from its start, to which it is put back.
 
     Raises:
         FalseClaimError: a part that ends behind the file, or more of them than any program writes.
     """
     check = _CHECKS.get(kind)
     if check is not None:
-        check(data)
+        check(stream.read())
+        stream.seek(0)
 
 
 def check_tiff_claims(image: TiffImageFile, size: int) -> None:

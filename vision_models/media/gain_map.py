@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from vision_models.errors import PhotoError
-from vision_models.media.photos import check_array
+from vision_models.media.photos import MAX_JPEG_SIDE, check_array
 
 if TYPE_CHECKING:
     import os
@@ -94,8 +94,8 @@ def write_hdr_jpeg(image: NDArray[np.uint8], radiance: NDArray[np.float32], path
 
 
 def _jpeg(picture: NDArray[np.uint8]) -> bytes:
-    if max(picture.shape[:2]) > 65_500:
-        raise PhotoError("A JPEG has at most 65,500 pixels a side. Please write a PNG.")
+    if max(picture.shape[:2]) > MAX_JPEG_SIDE:
+        raise PhotoError(f"A JPEG has at most {MAX_JPEG_SIDE:,} pixels a side. Please write a PNG.")
     return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())
 
 

@@ -283,8 +283,7 @@ def _open_image(stream: BinaryIO) -> ImageFile:
     kind = _recognise(head)
     if kind not in _DECODERS:
         raise PhotoError(_NOT_PHOTOS.get(kind, f"This file is not a photo that can be read here. {_USE_THESE}"))
-    _check(lambda: check_claims(kind, stream.read()))
-    stream.seek(0)
+    _check(lambda: check_claims(kind, stream))
     module, name = _DECODERS[kind]
     try:
         decoder = getattr(importlib.import_module(module), name)
