@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import cv2
@@ -31,13 +31,13 @@ from vision_models.exposure.training.scenes import (
     RADIANCE_LIMIT,
     Photo,
     Scene,
-    load_panoramas,
     random_square,
     random_view,
     read_stack,
     resize,
     scene_of_photo,
 )
+from vision_models.media.radiance import read_radiance
 from vision_models.training import own_numbers
 
 Triplet = tuple[Tensor, Tensor, Tensor]
@@ -82,14 +82,14 @@ class Triplets(IterableDataset[Triplet]):
     stop: int
     shares: Shares = field(default_factory=Shares)
 
-    # Every process reads its own: that is quicker than sending them there.
+    # Every process reads its own, each when it is needed first: a GPU would wait for a minute otherwise.
     @cached_property
-    def _panoramas(self) -> list[Floats]:
-        return load_panoramas(self.panoramas)
+    def _panorama(self) -> Callable[[Path], Floats]:
+        return cache(read_radiance)
 
     @cached_property
-    def _stacks(self) -> list[Scene]:
-        return [read_stack(paths) for paths in self.stacks]
+    def _stack(self) -> Callable[[tuple[Path, ...]], Scene]:
+        return cache(read_stack)
 
     def __iter__(self) -> Iterator[Triplet]:
         if get_worker_info():
@@ -146,14 +146,14 @@ class Triplets(IterableDataset[Triplet]):
             return Scene(linearise(picture), picture.astype(np.float32) / 255, is_right=True)
         place -= shares.made
         if self.stacks and place < shares.stacks:
-            return self._stacks[int(rng.integers(len(self.stacks)))].crop(self.size, rng)
+            return self._stack(tuple(self.stacks[int(rng.integers(len(self.stacks)))])).crop(self.size, rng)
         place -= shares.stacks
         if self.photos and (place < shares.photos or not self.panoramas):
             for _ in range(TRIES):
                 found = self._of_a_photo(rng)
                 if found is not None:
                     return found
-        return random_view(self._panoramas[int(rng.integers(len(self.panoramas)))], self.size, rng)
+        return random_view(self._panorama(self.panoramas[int(rng.integers(len(self.panoramas)))]), self.size, rng)
 
     def _of_a_photo(self, rng: np.random.Generator) -> Scene | None:
         """A random square of a random photo; None when the photo is itself badly exposed, or too small."""
