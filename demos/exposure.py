@@ -252,7 +252,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
         with errors_on_page():  # in here, since ZeroGPU drops the message of any error but gr.Error
             return predictor.estimate(image)
 
-    def correct_file(photo: gr.FileData, strength: float | None = None) -> tuple[gr.FileData, gr.FileData]:
+    def correct(photo: gr.FileData, strength: float | None = None) -> tuple[gr.FileData, gr.FileData]:
         """Correct the exposure of a photo, in its full size.
 
         Args:
@@ -295,7 +295,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
     result.view.input(None, result.view, result.compare, js=MOVE_DIVIDER)
     _several(estimate)
     about("exposure", HOW, PAPER, "#compare img:last-of-type")
-    endpoint(correct_file, "correct", **ON_GPU)
+    endpoint(correct, "correct", **ON_GPU)
 
 
 if __name__ == "__main__":

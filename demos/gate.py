@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from demos.addresses import AddressError, fetch
 from demos.front import Application, Message, Receive, Scope, Send, answer
 from demos.jobs import PLACES, Jobs, is_near, visitor_of
 from demos.sweeper import files_in
@@ -32,11 +33,13 @@ FREE_BYTES = 1024**3  # of the disk; with less, no upload is taken
 CLOSED = "There is nothing here."
 TOO_LARGE = "This request is too large. Please upload files, and send their names."
 TOO_SLOW = "This request did not arrive. Please try again."
-NO_ADDRESSES = "Addresses are not fetched here. Please download the file, and upload it."
 NO_ROOM = "This server has no room for uploads at the moment. Please try again in some minutes."
 LONGEST_WAIT_SECONDS = 3.0  # beyond, it is better to know
 FEW = 4  # jobs that may wait however long they take
+FETCHES = 4  # of files by their address, at a time
 CROWDED = "Many people are here at the moment."
+MOST_ADDRESSES = 8  # in one question
+TOO_MANY = f"No more than {MOST_ADDRESSES} addresses at a time, please. Upload the files instead."
 GOING = "This page is about to be restarted. Please try again in a minute."
 
 
@@ -53,6 +56,7 @@ class Gate:
 
     def __init__(self, app: Application, jobs: Jobs, folder: Path, is_going: Callable[[], bool]) -> None:
         self.app, self.jobs, self.folder, self.is_going = app, jobs, folder, is_going
+        self.fetching = asyncio.Semaphore(FETCHES)
         self.answered: Counter[str] = Counter()  # by the first digit of the status
         self.refused: Counter[str] = Counter()  # by reason
 
@@ -120,7 +124,7 @@ class Gate:
             return _impatient(receive)
         body = await _whole(_impatient(receive))
         if _JOINS.match(path):
-            self._queue_up(scope, path, body)
+            body = await self._queue_up(scope, path, body)
         read = iter([{"type": "http.request", "body": body, "more_body": False}])
 
         async def again() -> Message:
@@ -128,23 +132,36 @@ class Gate:
 
         return again
 
-    def _queue_up(self, scope: Scope, path: str, body: bytes) -> None:
-        """Refuse a job that would wait too long, or whose files would have to be fetched from somewhere."""
+    async def _queue_up(self, scope: Scope, path: str, body: bytes) -> bytes:
+        """Refuse a job that would wait too long; return what is asked, with files where addresses were."""
         if self.is_going():
             raise RefusedError(503, "going", GOING, wait_s=30)
         try:
             asked = json.loads(body)
         except ValueError:
-            return  # Gradio says what is wrong with it
-        if any(path.lower().startswith(("http:", "https:")) for path in _paths(asked)):
-            raise RefusedError(400, "address", NO_ADDRESSES)
-        asked = asked if isinstance(asked, dict) else {}
+            return body  # Gradio says what is wrong with it
+        if not isinstance(asked, dict):
+            return body
         waiting, seconds = self.jobs.before(asked, path.rstrip("/").rpartition("/")[2])
         again = f"Please try again in about {max(seconds, 1):.0f} s."
         if self.jobs.of(visitor_of(scope, str(asked.get("session_hash") or ""))) >= PLACES:
             raise RefusedError(429, "busy", f"{PLACES} of your jobs wait here already. {again}", max(seconds, 1))
         if waiting >= FEW and seconds > LONGEST_WAIT_SECONDS:
             raise RefusedError(503, "crowded", f"{CROWDED} {again}", max(seconds, 1))
+        named = [file for file in _files(asked) if file["path"].lower().startswith(("http:", "https:"))]
+        if not named:
+            return body
+        if len(named) > MOST_ADDRESSES:
+            raise RefusedError(400, "address", TOO_MANY)
+        for file in named:
+            try:
+                async with self.fetching:
+                    path = str(await fetch(file["path"]))
+            except AddressError as error:
+                raise RefusedError(400, "address", str(error)) from error
+            file.clear()
+            file |= {"path": path, "meta": {"_type": "gradio.FileData"}}
+        return json.dumps(asked).encode()
 
     def _has_room(self) -> bool:
         try:
@@ -201,14 +218,14 @@ async def _whole(receive: Receive) -> bytes:
             return bytes(body)
 
 
-def _paths(value: object) -> Iterator[str]:
-    """The paths of all files in what was sent."""
+def _files(value: object) -> Iterator[dict[str, Any]]:
+    """All files in what was sent, as Gradio describes them."""
     waiting = [value]
     while waiting:
         part = waiting.pop()
         if isinstance(part, dict):
             if isinstance(part.get("path"), str):
-                yield part["path"]
+                yield part
             waiting.extend(part.values())
         elif isinstance(part, list):
             waiting.extend(part)

@@ -22,6 +22,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from demos.addresses import fetch
 from demos.components import part, render
 from demos.files import deleted_on_schedule, errors_on_page, new_folder, uploaded
 from demos.photo_input import GONE, NO_PHOTO, open_photo, photo_input, pixel_size, pixels, readable, shrink
@@ -36,7 +37,8 @@ PRIVATE = {"api_visibility": "private"}
 AT_ONCE = PRIVATE | {"queue": False, "show_progress": "hidden"}
 LATEST = PRIVATE | {"trigger_mode": "always_last"}
 ON_GPU = {"concurrency_id": "gpu", "concurrency_limit": 1}
-FETCHING = "Getting the sample…"
+FETCHING = "Getting the photo…"
+FETCHES = 4  # of photos by their address, at a time
 BASE_ALONE = "of an HDR photo, whose additional light is not read"
 SAVE_IN_BROWSER = """(file) => {
     if (!file) return;
@@ -135,6 +137,7 @@ class PhotoTab:
     button: gr.Button
     status: gr.HTML
     picker: gr.HTML
+    address: gr.Textbox
     empty: gr.Column
     result: gr.Column
     job: gr.State = field(default_factory=lambda: gr.State(time_to_live=KEEP_SECONDS))
@@ -196,7 +199,8 @@ class PhotoTab:
         fetched = self.picker.select(self._pick, None, sample, **PRIVATE)
         fetched.failure(lambda: "", None, self.status, **AT_ONCE)
         sampled = fetched.success(lambda path: (path, self._offer()), sample, [self.photo, self.picker], **AT_ONCE)
-        for begin in (self.photo.upload, self.button.click, sampled.success):
+        brought = self._bring_from_address()
+        for begin in (self.photo.upload, self.button.click, sampled.success, brought.success):
             done = begin(
                 lambda: line(self.words.working), None, self.status, **AT_ONCE
             ).then(
@@ -229,6 +233,19 @@ class PhotoTab:
             raise gr.Error("This sample is no longer there. Please reload the page.", print_exception=False)
         with errors_on_page(), new_folder() as folder:
             return str(self.samples[index].write(folder))
+
+    def _bring_from_address(self) -> Any:
+        async def bring(address: str) -> str:
+            with errors_on_page():
+                return str(await fetch(address))
+
+        path = gr.State()
+        asked = self.address.submit(lambda: line(FETCHING), None, self.status, **AT_ONCE)
+        fetched = asked.then(
+            bring, self.address, path, **PRIVATE, concurrency_id="addresses", concurrency_limit=FETCHES
+        )
+        fetched.failure(lambda: "", None, self.status, **AT_ONCE)
+        return fetched.success(lambda path: (path, ""), path, [self.photo, self.address], **AT_ONCE)
 
     def _redraw_on_change(self, view: View) -> None:
         def redraw(job: Job[Any] | None, *wishes: Any) -> Any:
@@ -293,11 +310,20 @@ def photo_tab(
                 elem_id=f"{name}-samples",
                 elem_classes="picker",
             )
+            address = gr.Textbox(
+                label="Address of a photo",
+                placeholder="Or the address of a photo: https://…",
+                container=False,
+                max_lines=1,
+                submit_btn=True,
+                elem_id=f"{name}-address",
+                elem_classes="address",
+            )
         with gr.Column(scale=scale, min_width=320):
             with gr.Column(elem_id=f"{name}-empty", elem_classes="empty") as empty:
                 gr.HTML(render("empty", art=art, text=words.empty))
             with gr.Column(visible=False, elem_id=f"{name}-result", elem_classes="result") as result:
-                yield PhotoTab(name, words, samples, side, photo, button, status, picker, empty, result)
+                yield PhotoTab(name, words, samples, side, photo, button, status, picker, address, empty, result)
 
 
 def download_button(what: str, suffix: str) -> SaveButton:

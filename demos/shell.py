@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,6 +48,8 @@ SHOW, HIDE = gr.update(visible=True), gr.update(visible=False)
 def page(title: str, sentence: str) -> Iterator[gr.Blocks]:
     """Open a page with our header and footer; what is built inside the `with` comes between."""
     os.environ["GRADIO_TEMP_DIR"] = str(upload_folder())
+    if "gradio.mcp" in sys.modules:  # has read the variable when it was imported, and keeps there what assistants send
+        setattr(sys.modules["gradio.mcp"], "DEFAULT_TEMP_DIR", str(upload_folder()))  # noqa: B010 - mypy knows no such module
     with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(600, KEEP_SECONDS)) as demo:
         header = render("header", title=title, sentence=sentence)
         gr.HTML(header, js_on_load=script("header"), elem_id="header")
@@ -82,6 +86,7 @@ def launch(
         "footer_links": ["api"],
         "run_history": False,  # would keep a visitor's runs in the browser
         "enable_monitoring": False,  # would show the usage of the page to anyone
+        "mcp_server": find_spec("mcp") is not None,  # on a Space its platform decides whether it is there
         "show_error": False,  # internal messages hold paths; ours reach the page as gr.Error
         "max_file_size": f"{UPLOAD_MEGABYTES}mb",
     }

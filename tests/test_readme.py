@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 import re
 import shutil
@@ -97,6 +99,35 @@ def test_the_javascript_example_gets_the_address_of_a_photo(
         picture,
     )
     assert read_photo(page.request.get(found).body()).shape == read_photo(write_photo()).shape
+
+
+def test_an_assistant_finds_the_endpoints_as_tools_and_gets_answers(
+    suite: str, write_photo: Callable[..., Path]
+) -> None:
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    settings = json.loads(re.findall(r"```json\n(.*?)```", README, re.DOTALL)[0])
+    where = settings["mcpServers"]["vision-models"]["url"].replace("http://127.0.0.1:7860", suite)
+    photo = "data:image/jpeg;base64," + base64.b64encode(write_photo().read_bytes()).decode()
+
+    async def ask() -> tuple[set[str], Any, Any, Any]:
+        async with streamable_http_client(where) as (read, write, _), ClientSession(read, write) as session:
+            await session.initialize()
+            tools = {tool.name for tool in (await session.list_tools()).tools}
+            found = await session.call_tool("interactions", {"photo": photo})
+            wrong = await session.call_tool("correct", {"photo": photo, "strength": 7})
+            right = await session.call_tool("correct", {"photo": photo})
+            return tools, found, wrong, right
+
+    tools, found, wrong, right = asyncio.run(ask())
+    assert {f"/{tool}" for tool in tools} == set(json.loads(SNAPSHOT.read_text(encoding="utf-8")))
+    assert not found.isError
+    assert "boxes" in found.content[0].text
+    assert wrong.isError
+    assert "from 0 to 1" in wrong.content[0].text
+    assert not right.isError
+    assert "corrected.png" in str(right.content)
 
 
 def test_programs_that_were_written_for_the_page_go_on_working(suite: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,6 +108,24 @@ def test_an_upload_is_decoded_once_and_a_file_is_made_on_the_click(
 def test_a_sample_is_drawn_by_one_click(page: Page) -> None:
     page.get_by_role("button", name="Astronaut").click()
     assert read_photo(page.request.get(drawn(page)).body()).shape == (512, 512, 3)
+
+
+@browser
+def test_a_photo_is_taken_by_its_address_and_the_server_s_own_net_is_not_asked(
+    page: Page, url: str, page_files: Path, write_photo: Callable[..., Path]
+) -> None:
+    address = page.get_by_label("Address of a photo")
+    address.fill("http://127.0.0.1/secret.png")
+    address.press("Enter")
+    page.get_by_text("This address is not on the public net").wait_for()
+    assert page.get_by_text("Your drawing appears here.").is_visible()
+    (page_files / "by address").mkdir()
+    photo = write_photo("far away.png", width=300, height=200, brightness=0.9)
+    shutil.copy(photo, page_files / "by address")
+    address.fill(f"{url}gradio_api/file={page_files}/by%20address/far%20away.png")  # the one place that a test may ask
+    address.press("Enter")
+    assert read_photo(page.request.get(drawn(page)).body()).shape == (200, 300, 3)
+    assert address.input_value() == ""
 
 
 @browser

@@ -19,7 +19,7 @@ import gradio as gr
 import pytest
 from conftest import ROOT, launched
 
-from demos.gate import FEW, QUESTION_BYTES
+from demos.gate import FEW, MOST_ADDRESSES, QUESTION_BYTES
 from demos.jobs import PLACES, is_near, visitor_of
 from demos.shell import launch, page
 
@@ -138,11 +138,19 @@ def test_each_job_leaves_one_line_that_names_nobody(url: str, caplog: pytest.Log
     assert "secret" not in caplog.text
 
 
-def test_no_address_is_fetched_for_anybody(url: str) -> None:
-    question = {"data": [{"path": "https://example.com/cat.jpg", "meta": {"_type": "gradio.FileData"}}]}
+@pytest.mark.parametrize("address", ["http://127.0.0.1/cat.jpg", "http://[::1]/cat.jpg", "http://169.254.169.254/meta"])
+def test_nothing_of_the_machine_s_own_net_is_fetched_for_anybody(url: str, address: str) -> None:
+    question = {"data": [{"path": address, "meta": {"_type": "gradio.FileData"}}]}
     status, _, said = ask(f"{url}/gradio_api/call/work", question)
     assert status == 400
-    assert "upload it" in json.loads(said)["detail"]
+    assert "not on the public net" in json.loads(said)["detail"]
+
+
+def test_no_more_than_a_few_addresses_are_fetched_at_once(url: str) -> None:
+    file = {"path": "https://example.com/cat.jpg", "meta": {"_type": "gradio.FileData"}}
+    status, _, said = ask(f"{url}/gradio_api/call/work", {"data": [[file] * (MOST_ADDRESSES + 1)]})
+    assert status == 400
+    assert "at a time" in json.loads(said)["detail"]
 
 
 def test_a_question_of_megabytes_is_refused(url: str) -> None:
