@@ -5,3 +5,29 @@ element.querySelector("button").addEventListener("click", () => {
     address.searchParams.set("__theme", theme);
     history.replaceState(history.state, "", address);
 });
+// Gradio's own messages say what is wrong and not what to do next.
+const SENTENCES = [
+    [/^Invalid file type: (.*?)\. Only .*$/s, "“$1” is of a kind that is not taken here. Please choose another file."],
+    [/^Connection (to the server was lost|errored out).*$/s, "The server does not answer. Please try again in a minute."],
+];
+new MutationObserver(() => {
+    for (const text of document.querySelectorAll(".toast-message-text")) {
+        const [pattern, sentence] = SENTENCES.find(([pattern]) => pattern.test(text.textContent)) ?? [];
+        if (pattern) text.textContent = text.textContent.replace(pattern, sentence);
+    }
+}).observe(document.body, {childList: true, subtree: true});
+// A server that is gone says nothing: the first question that it leaves unanswered does.
+const lost = element.querySelector(".lost");
+const ask = window.fetch;
+const isBack = () => ask(`${window.gradio_config?.root ?? location.origin}/health`).then(({ok}) => ok, () => false);
+const tell = async () => {
+    if (!lost.hidden) return;
+    lost.hidden = false;
+    while (!await isBack()) await new Promise((go) => setTimeout(go, 2000));
+    lost.hidden = true;
+};
+window.fetch = (...asked) => ask(...asked).catch((error) => {
+    const where = new URL(asked[0]?.url ?? asked[0], location);
+    if (where.origin === location.origin && error.name === "TypeError" && navigator.onLine) tell();
+    throw error;
+});

@@ -129,6 +129,25 @@ def test_a_photo_is_taken_by_its_address_and_the_server_s_own_net_is_not_asked(
 
 
 @browser
+def test_a_server_that_is_gone_is_told_of_until_it_is_back(visitors: Visitors, page: Page) -> None:
+    page.route("**/*", lambda route: route.abort())
+    page.get_by_role("button", name="Astronaut").click()
+    lost = page.get_by_role("alert").filter(has_text="The server does not answer")
+    lost.wait_for()
+    page.unroute("**/*")
+    lost.wait_for(state="hidden")
+    assert all("ERR_FAILED" in trouble or "Failed to fetch" in trouble for trouble in visitors.troubles)
+    visitors.troubles.clear()  # they were what this is about
+
+
+@browser
+def test_a_file_of_another_kind_is_refused_with_what_to_do(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("Dear photographer", encoding="utf-8")
+    upload(page, tmp_path / "letter.txt")
+    page.get_by_text("“letter.txt” is of a kind that is not taken here. Please choose another file.").wait_for()
+
+
+@browser
 def test_the_slider_draws_anew_without_another_look(page: Page, looks: list[tuple[int, ...]]) -> None:
     page.get_by_role("button", name="Astronaut").click()
     before, asked = drawn(page), len(looks)
