@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from demos.about import Paper, about
 from demos.batch import batch, make_archive
 from demos.endpoint import endpoint
-from demos.files import appearing_whole, errors_on_page, new_folder
-from demos.photo_input import open_photo, pixels, sent, shrink
+from demos.files import appearing_whole, deleted_on_schedule, errors_on_page, new_folder
+from demos.photo_input import GONE, open_photo, pixels, sent, shrink
 from demos.photo_tab import ON_GPU, Download, Job, SaveButton, View, Words, download_button, photo_tab
 from demos.samples.photos import SAMPLES, exposure_strip
 from demos.shell import launch, load_or_fall_back, page, weights_source
@@ -71,7 +71,7 @@ OTHERS = "On the left of the slider: the photo as it was, or as a method without
 LIGHT = "The light that the network thinks was there, as a camera set darker or brighter would have caught it."
 MOVE_DIVIDER = "(position) => ({__type__: 'update', slider_position: position})"
 
-ExposureJob = Job["Estimate"]
+ExposureJob = Job[Path]  # of the estimate's file: two megabytes for each visitor would fill the memory
 _one_at_a_time = threading.Lock()  # for a click on one button while the other's is still at work
 
 
@@ -82,12 +82,27 @@ def load_predictor() -> tuple["ExposurePredictor", str]:
     return load_or_fall_back(ExposurePredictor)
 
 
+def keep_estimate(estimate: "Estimate", folder: Path) -> Path:
+    """Write an estimate where a visitor's files lie."""
+    return deleted_on_schedule(estimate.save(folder / "estimate.npz"))
+
+
+def estimate_of(job: ExposureJob) -> "Estimate":
+    """Read it again, or say that it is gone."""
+    from vision_models.exposure.result import Estimate  # not above: it imports torch
+
+    try:
+        return Estimate.load(job.result)
+    except OSError as error:
+        raise gr.Error(GONE, print_exception=False) from error
+
+
 def compare(job: ExposureJob, screen: NDArray[np.uint8], percent: float, against: str = BEFORE) -> Any:
     """Return the photo before (or as another method corrects it) and after, at screen size."""
     from vision_models.exposure.evaluation.evaluate import CLASSICAL  # not above: it imports torch
 
     with new_folder() as folder:
-        after = write_png(job.result.render(screen, percent / 100).image, folder / "after.png")
+        after = write_png(estimate_of(job).render(screen, percent / 100).image, folder / "after.png")
         other = job.shown
         if against != BEFORE:
             other = write_png(CLASSICAL[AGAINST[against]](screen), folder / "other.png")
@@ -97,7 +112,7 @@ def compare(job: ExposureJob, screen: NDArray[np.uint8], percent: float, against
 def expose(job: ExposureJob, screen: NDArray[np.uint8], stops: float) -> str:
     """Return the HDR estimate as a camera set `stops` EV brighter would take it, at screen size."""
     with new_folder() as folder:
-        light = job.result.render(shrink(screen, LIGHT_SIDE)).expose(stops)
+        light = estimate_of(job).render(shrink(screen, LIGHT_SIDE)).expose(stops)
         return str(write_png(light, folder / "light.png"))
 
 
@@ -124,7 +139,7 @@ def full_size(job: ExposureJob, percent: float, kind: Kind) -> Path:
     file = folder / f"{job.photo.stem}-{kind.name}{kind.ending}"
     with _one_at_a_time:
         if not file.exists():
-            result = job.result.render(pixels(job.photo), percent / 100)
+            result = estimate_of(job).render(pixels(job.photo), percent / 100)
             with appearing_whole(file) as unfinished:
                 if kind is LIGHT_FILE:
                     write_radiance(result.radiance, unfinished)
@@ -291,6 +306,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
             for kind, button in zip(KINDS, result.files, strict=True)
         ],
         said=lambda estimate: f"{what_was_done(estimate)} {weights_line(predictor)}",
+        keep=keep_estimate,
     )
     result.view.input(None, result.view, result.compare, js=MOVE_DIVIDER)
     _several(estimate)

@@ -148,6 +148,7 @@ class PhotoTab:
         views: Sequence[View] = (),
         downloads: Sequence[Download] = (),
         said: Callable[[Any], str] = lambda _: "",
+        keep: Callable[[Any, Path], Any] = lambda answer, _: answer,
     ) -> list[Any]:
         """Wire a photo to its result.
 
@@ -156,6 +157,7 @@ class PhotoTab:
             views: What is shown of the answer.
             downloads: What can be saved.
             said: What the status line adds about an answer.
+            keep: Makes of an answer what the session remembers; in the folder that it gets, large ones can lie.
 
         Returns:
             The events, one for each way in which a photo can arrive, after which the job is there.
@@ -183,8 +185,8 @@ class PhotoTab:
             answer, screen = look(image), shrink(image, self.side)
             with new_folder() as folder:
                 shown_copy = deleted_on_schedule(write_png(screen, folder / "photo.png"))
-                job = Job(path, shown_copy, folder, answer, again=path == last)
-            shown = _drawn(views, job, screen, wishes)
+                job = Job(path, shown_copy, folder, keep(answer, folder), again=path == last)
+            shown = _drawn(views, job, answer, screen, wishes)
             starts = [gr.skip() if job.again else one for view in views if view.starts for one in view.starts(answer)]
             done = _done(time.perf_counter() - start, path, image)
             if screen is not image:
@@ -192,14 +194,7 @@ class PhotoTab:
             return job, SHOW, HIDE, line(f"{done}. {said(answer)}"), readable(path, job.shown), *shown, *starts
 
         finished = []
-        if not all(sample.picture for sample in self.samples):
-            gr.on(None, self._offer, None, self.picker, **AT_ONCE)  # when a visitor comes: some are fetched by then
-        self.picker.select(lambda: line(FETCHING), None, self.status, **AT_ONCE)
-        sample = gr.State()  # what cannot be had leaves Gradio's red "Error" on a part that nobody sees
-        fetched = self.picker.select(self._pick, None, sample, **PRIVATE)
-        fetched.failure(lambda: "", None, self.status, **AT_ONCE)
-        sampled = fetched.success(lambda path: (path, self._offer()), sample, [self.photo, self.picker], **AT_ONCE)
-        brought = self._bring_from_address()
+        sampled, brought = self._take_sample(), self._bring_from_address()
         for begin in (self.photo.upload, self.button.click, sampled.success, brought.success):
             done = begin(
                 lambda: line(self.words.working), None, self.status, **AT_ONCE
@@ -233,6 +228,15 @@ class PhotoTab:
             raise gr.Error("This sample is no longer there. Please reload the page.", print_exception=False)
         with errors_on_page(), new_folder() as folder:
             return str(self.samples[index].write(folder))
+
+    def _take_sample(self) -> Any:
+        if not all(sample.picture for sample in self.samples):
+            gr.on(None, self._offer, None, self.picker, **AT_ONCE)  # when a visitor comes: some are fetched by then
+        self.picker.select(lambda: line(FETCHING), None, self.status, **AT_ONCE)
+        sample = gr.State()  # what cannot be had leaves Gradio's red "Error" on a part that nobody sees
+        fetched = self.picker.select(self._pick, None, sample, **PRIVATE)
+        fetched.failure(lambda: "", None, self.status, **AT_ONCE)
+        return fetched.success(lambda path: (path, self._offer()), sample, [self.photo, self.picker], **AT_ONCE)
 
     def _bring_from_address(self) -> Any:
         async def bring(address: str) -> str:
@@ -345,13 +349,15 @@ def _done(seconds: float, path: Path, image: NDArray[np.uint8]) -> str:
     return f"{said} {BASE_ALONE}" if has_gain_map(path) else said
 
 
-def _drawn(views: Sequence[View], job: Job[Any], screen: NDArray[np.uint8], wishes: Sequence[Any]) -> list[Any]:
+def _drawn(
+    views: Sequence[View], job: Job[Any], answer: Any, screen: NDArray[np.uint8], wishes: Sequence[Any]
+) -> list[Any]:
     """Return the values of all views' outputs, one after the other."""
     values: list[Any] = []
     first = 0
     for view in views:
         own = wishes[first : first + len(view.controls)]
-        shown = view.show(job, screen, *(view.starts(job.result) if view.starts and not job.again else own))
+        shown = view.show(job, screen, *(view.starts(answer) if view.starts and not job.again else own))
         values += [shown] if len(view.outputs) == 1 else shown
         first += len(view.controls)
     return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
@@ -115,12 +116,13 @@ def photo(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def job(photo: Path, tmp_path: Path, predictor: ExposurePredictor) -> Job[Estimate]:
+def job(photo: Path, tmp_path: Path, predictor: ExposurePredictor) -> exposure.ExposureJob:
     """The photo as it is remembered once it was looked at, shown smaller than it is."""
     image = read_photo(photo)
     shown = write_png(shrink(image, 120), tmp_path / "shown.png")
     (tmp_path / "results").mkdir()
-    return Job(photo, shown, tmp_path / "results", predictor.estimate(image))
+    kept = exposure.keep_estimate(predictor.estimate(image), tmp_path / "results")
+    return Job(photo, shown, tmp_path / "results", kept)
 
 
 @pytest.fixture
@@ -137,7 +139,7 @@ def renders(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     return shapes
 
 
-def test_each_file_is_made_once_and_no_other_with_it(job: Job[Estimate], renders: list[tuple[int, ...]]) -> None:
+def test_each_file_is_made_once_and_no_other_with_it(job: exposure.ExposureJob, renders: list[tuple[int, ...]]) -> None:
     files = [full_size(job, 100, kind) for kind in KINDS]
     assert [full_size(job, 100, kind) for kind in KINDS] == files
     assert renders == [(160, 240, 3)] * len(KINDS)
@@ -149,7 +151,7 @@ def test_each_file_is_made_once_and_no_other_with_it(job: Job[Estimate], renders
 
 
 def test_two_clicks_on_a_button_at_once_render_once_and_save_whole_files(
-    job: Job[Estimate], renders: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+    job: exposure.ExposureJob, renders: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     half, asked = threading.Event(), threading.Event()
 
@@ -175,7 +177,7 @@ def test_two_clicks_on_a_button_at_once_render_once_and_save_whole_files(
 
 @pytest.mark.parametrize(("writer", "kind"), [("write_radiance", LIGHT_FILE), ("write_photo", PNG)])
 def test_a_file_that_could_not_be_written_is_made_at_the_next_click(
-    job: Job[Estimate], monkeypatch: pytest.MonkeyPatch, writer: str, kind: Kind
+    job: exposure.ExposureJob, monkeypatch: pytest.MonkeyPatch, writer: str, kind: Kind
 ) -> None:
     def fail(_: object, path: Path) -> Path:
         path.write_bytes(b"half")
@@ -190,7 +192,7 @@ def test_a_file_that_could_not_be_written_is_made_at_the_next_click(
 
 
 def test_another_strength_makes_another_photo_of_the_same_light(
-    job: Job[Estimate], renders: list[tuple[int, ...]]
+    job: exposure.ExposureJob, renders: list[tuple[int, ...]]
 ) -> None:
     assert full_size(job, 100, PNG) != full_size(job, 50, PNG)
     assert full_size(job, 100, LIGHT_FILE) == full_size(job, 50, LIGHT_FILE)
@@ -199,7 +201,7 @@ def test_another_strength_makes_another_photo_of_the_same_light(
 
 @pytest.mark.parametrize("method", exposure.AGAINST)
 def test_other_methods_correct_the_photo_on_the_left(
-    method: str, job: Job[Estimate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, job: exposure.ExposureJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     screen = read_photo(job.shown)
@@ -210,14 +212,24 @@ def test_other_methods_correct_the_photo_on_the_left(
 
 
 def test_what_is_shown_is_rendered_at_the_size_of_a_screen(
-    job: Job[Estimate], renders: list[tuple[int, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    job: exposure.ExposureJob, renders: list[tuple[int, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     screen = read_photo(job.shown)
     exposure.compare(job, screen, 100)
     exposure.expose(job, screen, 0)
     assert renders == [(80, 120, 3)] * 2
-    assert list(job.folder.iterdir()) == []  # no file of full size before somebody asks for it
+    assert list(job.folder.iterdir()) == [job.result]  # no file of full size before somebody asks for it
+
+
+def test_a_visitor_s_photo_takes_no_memory_while_they_look_at_it(job: exposure.ExposureJob) -> None:
+    assert len(pickle.dumps(job)) < 10_000
+
+
+def test_an_estimate_that_was_deleted_meanwhile_is_explained(job: exposure.ExposureJob) -> None:
+    job.result.unlink()
+    with pytest.raises(gr.Error, match="no longer on the server"):
+        exposure.compare(job, read_photo(job.shown), 100)
 
 
 @pytest.mark.parametrize(

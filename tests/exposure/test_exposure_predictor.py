@@ -75,6 +75,15 @@ def test_the_same_photo_gives_the_same_result(predictor: ExposurePredictor, coff
     np.testing.assert_array_equal(predictor.correct(coffee).image, predictor.correct(coffee).image)
 
 
+def test_an_estimate_comes_back_from_its_file(predictor: ExposurePredictor, coffee: Photo, tmp_path: Path) -> None:
+    dark = cv2.copyMakeBorder(exposed(coffee, -3), 40, 40, 0, 0, cv2.BORDER_CONSTANT)
+    estimate = predictor.estimate(dark)
+    again = Estimate.load(estimate.save(tmp_path / "estimate.npz"))
+    assert (again.need, again.is_grey, again.borders) == (estimate.need, estimate.is_grey, estimate.borders)
+    assert again.borders.top > 0
+    np.testing.assert_array_equal(again.render(dark).image, estimate.render(dark).image)
+
+
 def test_strength_goes_from_the_photo_itself_to_the_full_correction(
     predictor: ExposurePredictor, coffee: Photo
 ) -> None:

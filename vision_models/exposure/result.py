@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -50,6 +51,24 @@ class Estimate:
     need: float = 1.0  # how much of the correction the photo needs, 0 (it is well exposed) to 1
     is_grey: bool = False  # a photo in black and white stays one
     borders: Borders = NO_BORDERS  # bars and frames around what was estimated; they stay as they are
+
+    def save(self, path: Path) -> Path:
+        """Write it to a file of NumPy's (.npz), some megabytes, which `load` reads."""
+        arrays = {name: getattr(self, name) for name in ("photo", "corrected", "encoded_radiance")}
+        np.savez(path, **arrays, need=self.need, is_grey=self.is_grey, borders=np.array(self.borders))
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> Estimate:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: the file is not there.
+        """
+        with np.load(path, allow_pickle=False) as found:
+            borders = Borders(*found["borders"].tolist())
+            need, is_grey = float(found["need"]), bool(found["is_grey"])
+            return cls(found["photo"], found["corrected"], found["encoded_radiance"], need, is_grey, borders)
 
     def render(
         self, image: NDArray[np.uint8], strength: float | None = None, device: str | torch.device = "cpu"
