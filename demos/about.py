@@ -39,14 +39,16 @@ class Paper:
 }}"""
 
 
-def about(tab: str, how: str, paper: Paper, result: str) -> None:
+def about(tab: str, how: str, paper: Paper, result: str, before: str = "") -> None:
     """Lay it out.
 
     Args:
         tab: Its name in the address.
         how: Three sentences.
         paper: Whose idea it is.
-        result: Where on the page the picture of a result is, as a CSS selector: it illustrates the sentences.
+        result: Where on the page the picture of a result is, as a CSS selector: it illustrates the sentences, and can
+            be passed on.
+        before: Where the picture is that it was made of, if both lie on each other.
     """
-    html = render("about", tab=tab, how=how, paper=paper, result=result)
+    html = render("about", tab=tab, how=how, paper=paper, result=result, before=before)
     part("about", html, elem_id=f"{tab}-about", elem_classes="about")

@@ -310,7 +310,7 @@ def build_exposure(load: Callable[[], tuple["ExposurePredictor", str]] = load_pr
     )
     result.view.input(None, result.view, result.compare, js=MOVE_DIVIDER)
     _several(estimate)
-    about("exposure", HOW, PAPER, "#compare img:last-of-type")
+    about("exposure", HOW, PAPER, "#compare img:last-of-type", before="#compare img:first-of-type")
     endpoint(correct, "correct", **ON_GPU)
 
 

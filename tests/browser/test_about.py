@@ -39,6 +39,23 @@ def test_a_link_to_the_tab_is_copied(visitors: Visitors, url: str) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == f"{url}/?tab=exposure"
 
 
+def test_the_result_is_copied_as_a_picture_that_names_the_page(visitors: Visitors, url: str) -> None:
+    page = visitors.open(url, permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy picture").click()
+    page.get_by_text("Picture copied.").wait_for()
+    size = page.evaluate(
+        """async () => {
+            const [item] = await navigator.clipboard.read();
+            const picture = await createImageBitmap(await item.getType("image/png"));
+            return [picture.width, picture.height];
+        }"""
+    )
+    assert size == [480, 480 + 24]  # the picture is a square; below it stands the address
+    page.locator("#result").evaluate("picture => picture.remove()")
+    page.get_by_role("button", name="Copy picture").click()
+    page.get_by_text("There is no result yet.").wait_for()
+
+
 def test_it_says_how_it_works_with_the_visitors_own_result(visitors: Visitors, url: str) -> None:
     page = visitors.open(url)
     page.get_by_text("How it works").click()
