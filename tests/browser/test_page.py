@@ -80,6 +80,22 @@ def test_a_sample_is_corrected_by_one_click(page: Page) -> None:
     assert content(page, after).mean() > content(page, before).mean() + 25
 
 
+def test_little_jumps_when_a_result_arrives(page: Page) -> None:
+    page.evaluate(
+        """() => {
+            window.jumps = 0;
+            const add = (list) => list.getEntries().forEach((jump) => { if (!jump.hadRecentInput) jumps += jump.value; });
+            new PerformanceObserver(add).observe({type: "layout-shift"});
+        }"""
+    )
+    page.get_by_role("button", name="Coffee").click()
+    page.locator("#exposure-status").get_by_text("Done in").wait_for()
+    page.wait_for_function("document.querySelectorAll('#compare img').length === 2")
+    page.wait_for_function("[...document.querySelectorAll('#compare img')].every((picture) => picture.naturalWidth)")
+    page.wait_for_timeout(500)
+    assert 0 < page.evaluate("jumps") < 0.1  # cumulative layout shift: from there on it is felt
+
+
 def test_every_sample_has_a_picture_a_caption_and_a_licence(page: Page) -> None:
     samples = page.locator("#exposure-samples button")
     samples.first.wait_for()
