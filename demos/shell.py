@@ -71,15 +71,45 @@ def launch(
     Returns:
         What `gr.Blocks.launch` returns.
     """
-    demo.queue(max_size=QUEUE, api_open=False)  # not open: what has to queue has no way around the queue
-    jobs, going = Jobs(demo), threading.Event()
-    gate = {"jobs": jobs, "folder": upload_folder(), "is_going": going.is_set}
-    front = {"page": told or Told(demo.title, ""), "tabs": told_of}
+    jobs, going = _watched(demo), threading.Event()
     start_sweeping(upload_folder(), KEEP_SECONDS)
     if not options.get("prevent_thread_lock"):  # or whoever launches the page ends it, too
         _leave_on_sigterm(jobs, going)
-    ours = {
-        "app_kwargs": {"middleware": [(Gate, (), gate), (Front, (), front)]},  # what Starlette's Middleware unpacks to
+    middleware = _middleware(demo, jobs, going, told, told_of)
+    try:
+        return demo.launch(**(_ours() | {"app_kwargs": {"middleware": middleware}} | options))
+    except OSError as error:
+        raise SystemExit(f"The page cannot start: {error} Set GRADIO_SERVER_PORT to a port that is free.") from error
+
+
+def mounted(
+    app: Any, demo: gr.Blocks, told: Told | None = None, told_of: Mapping[str, Told] = MappingProxyType({})
+) -> Any:
+    """Put `demo` into a FastAPI application that somebody else serves; all else is as with `launch`."""
+    jobs, going = _watched(demo), threading.Event()
+    start_sweeping(upload_folder(), KEEP_SECONDS)
+    for layer, _, options in reversed(_middleware(demo, jobs, going, told, told_of)):
+        app.add_middleware(layer, **options)  # the last one that is added sees a request first
+    return gr.mount_gradio_app(app, demo, "", **_ours())
+
+
+def _watched(demo: gr.Blocks) -> Jobs:
+    demo.queue(max_size=QUEUE, api_open=False)  # not open: what has to queue has no way around the queue
+    return Jobs(demo)
+
+
+def _middleware(
+    demo: gr.Blocks, jobs: Jobs, going: threading.Event, told: Told | None, told_of: Mapping[str, Told]
+) -> list[tuple[Any, tuple[()], dict[str, Any]]]:
+    """Return what stands before Gradio, outermost first, as Starlette's Middleware unpacks to."""
+    gate = {"jobs": jobs, "folder": upload_folder(), "is_going": going.is_set}
+    front = {"page": told or Told(demo.title, ""), "tabs": told_of}
+    return [(Gate, (), gate), (Front, (), front)]
+
+
+def _ours() -> dict[str, Any]:
+    """Return our looks, and that nothing keeps or reports what visitors do."""
+    return {
         "theme": THEME,
         "css_paths": [HERE / "theme.css", *STYLES],
         "favicon_path": HERE.parent / "assets" / "favicon.svg",
@@ -90,10 +120,6 @@ def launch(
         "show_error": False,  # internal messages hold paths; ours reach the page as gr.Error
         "max_file_size": f"{UPLOAD_MEGABYTES}mb",
     }
-    try:
-        return demo.launch(**(ours | options))
-    except OSError as error:
-        raise SystemExit(f"The page cannot start: {error} Set GRADIO_SERVER_PORT to a port that is free.") from error
 
 
 def _leave_on_sigterm(jobs: Jobs, going: threading.Event) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vision_models.cli import exposure, gifs, interactions
 from vision_models.cli.common import one_line_errors
+from vision_models.errors import DataError
 
 app = typer.Typer(
     help="Vision models with learned weights of their own: cut GIFs, find interactions, correct photos, train them.",
@@ -56,6 +59,25 @@ def publish(
     typer.echo(line)
 
 
+@one_line_errors
+def serve(
+    folder: Annotated[
+        Path, typer.Argument(help="The checkout that app.py lies in.", exists=True, file_okay=False)
+    ] = Path(),
+    replicas: Annotated[int, typer.Option(min=1, help="Copies of the page.")] = 2,
+    host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 is all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
+) -> None:
+    """Serve several copies of the page behind one address, on Ray Serve; each visitor stays with one of them."""
+    if not (folder / "demos" / "replicas.py").is_file() or find_spec("ray") is None:
+        raise DataError(
+            f"The page is no part of the package. Run this in a checkout with `pip install '.[demo,serve]'`: {folder}"
+        )
+    command = [sys.executable, "-c", "import sys; from demos.replicas import serve; serve(*map(eval, sys.argv[1:]))"]
+    subprocess.run([*command, str(replicas), repr(host), str(port)], cwd=folder, check=True)  # noqa: S603 - our own
+
+
+app.command()(serve)
 app.command()(exposure.correct)
 app.command()(gifs.gif)
 app.command()(interactions.detect)
