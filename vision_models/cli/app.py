@@ -73,8 +73,16 @@ def serve(
         raise DataError(
             f"The page is no part of the package. Run this in a checkout with `pip install '.[demo,serve]'`: {folder}"
         )
-    command = [sys.executable, "-c", "import sys; from demos.replicas import serve; serve(*map(eval, sys.argv[1:]))"]
-    subprocess.run([*command, str(replicas), repr(host), str(port)], cwd=folder, check=True)  # noqa: S603 - our own
+    program = """import sys
+from demos.replicas import serve
+replicas, host, port = sys.argv[1:]
+serve(int(replicas), host, int(port))
+"""
+    command = [sys.executable, "-c", program, str(replicas), host, str(port)]
+    try:
+        subprocess.run(command, cwd=folder, check=True)  # noqa: S603 - our own program
+    except KeyboardInterrupt:  # the program has heard of it, too, and says good-bye by itself
+        return
 
 
 app.command()(serve)

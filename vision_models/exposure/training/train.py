@@ -89,7 +89,7 @@ COMPACT_EDGES = Recipe(
     stages=(Stage(size=256, samples=6_000, batch=8),),
     learning_rate=3e-4,
     frozen_norm=1.0,
-    judge=COMPACT.judge,
+    judge=JudgeRecipe(samples=6_000, shares=Shares(photos=0.45, stacks=0.12, made=0.24, on_white=0.25, untouched=0.7)),
     seed=100,
 )
 PAPER = Recipe(
