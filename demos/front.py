@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import vision_models
+from demos.pictures import picture_at
 
 PICTURE = Path(__file__).parent.parent / "assets" / "share.jpg"
 PICTURE_PATH, PICTURE_SIZE = "/share.jpg", (1200, 630)
@@ -39,11 +40,14 @@ class Front:
         self.app, self.page, self.tabs = app, page, tabs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer for the picture and the model cards, mend the page that Gradio answers with, leave all else alone."""
+        """Answer for pictures and model cards, mend the page that Gradio answers with, leave all else alone."""
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
         asked = scope["type"] == "http" and scope["method"] in {"GET", "HEAD"}
         if asked and path == PICTURE_PATH:
             await answer(send, 200, PICTURE.read_bytes(), [(b"content-type", b"image/jpeg")])
+        elif asked and (picture := picture_at(path)):
+            kept = (b"cache-control", b"public, max-age=31536000, immutable")  # its name says what is in it
+            await answer(send, 200, picture, [(b"content-type", b"image/jpeg"), kept])
         elif asked and (card := _CARD.fullmatch(path)):
             text = (_MODELS / card[1] / "MODEL_CARD.md").read_bytes()
             await answer(send, 200, text, [(b"content-type", b"text/plain; charset=utf-8")])

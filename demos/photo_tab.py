@@ -62,7 +62,7 @@ class SamplePhoto(Protocol):
 
     @property
     def picture(self) -> str:
-        """A data URI, or "" where there is no picture before somebody wants it."""
+        """Its address, or "" where there is no picture before somebody wants it."""
 
     @property
     def title(self) -> str:
@@ -299,7 +299,7 @@ def photo_tab(
         samples: Photos to try.
         excuse: Why the weights are not the wanted ones, or "".
         side: Pixels of the longer side of what is shown; no screen shows more than 2048.
-        art: A picture for the empty page, as a data URI or as markup.
+        art: A picture for the empty page, as its address or as markup.
         scale: How wide the result is, beside 4 for the photo.
     """
     opening(words.headline, words.sentence, excuse)

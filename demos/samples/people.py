@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from demos.samples.photos import THUMBNAIL_SIDE, InstalledPhoto, data_uri
+from demos.pictures import address_of
+from demos.samples.photos import THUMBNAIL_SIDE, InstalledPhoto, small_jpeg
 from demos.samples.store import made_before, made_once
 from vision_models.errors import PhotoError
 from vision_models.media.photos import read_photo
@@ -81,7 +82,7 @@ class RemotePhoto:
 
     @property
     def picture(self) -> str:
-        """The photo as a small JPEG in a data URI, once somebody wanted it; before, nothing."""
+        """The address of a small copy, once somebody wanted the photo; before, nothing."""
         known = made_before(self.sha256)
         return _thumbnail(known) if known else ""
 
@@ -94,7 +95,7 @@ class RemotePhoto:
 
 @cache
 def _thumbnail(photo: Path) -> str:
-    return data_uri(read_photo(photo), THUMBNAIL_SIDE)
+    return address_of(small_jpeg(read_photo(photo), THUMBNAIL_SIDE))
 
 
 PEOPLE: tuple[InstalledPhoto | RemotePhoto, ...] = (

@@ -10,6 +10,7 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
+from demos.pictures import address_of
 from vision_models.media.photos import write_png
 
 THUMBNAIL_SIDE = 240  # pixels; shown at half of that, which is sharp on phones
@@ -34,8 +35,8 @@ class InstalledPhoto:
 
     @cached_property
     def picture(self) -> str:
-        """The photo as a small JPEG in a data URI, which no cache can lose."""
-        return data_uri(self.photo(), THUMBNAIL_SIDE)
+        """The address of a small copy."""
+        return address_of(small_jpeg(self.photo(), THUMBNAIL_SIDE))
 
     @property
     def title(self) -> str:
@@ -71,12 +72,17 @@ def expose_wrongly(image: NDArray[np.uint8], stops: float) -> NDArray[np.uint8]:
     return np.rint(np.clip(light, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
 
 
-def data_uri(image: NDArray[np.uint8], side: int) -> str:
-    """Return `image` (uint8 HxWx3 sRGB) as a JPEG data URI with `side` pixels on its longer side."""
+def small_jpeg(image: NDArray[np.uint8], side: int) -> bytes:
+    """Return `image` (uint8 HxWx3 sRGB) as a JPEG with `side` pixels on its longer side."""
     scale = side / max(image.shape)
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     _, jpeg = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+    return jpeg.tobytes()
+
+
+def data_uri(image: NDArray[np.uint8], side: int) -> str:
+    """Return the same as a data URI."""
+    return "data:image/jpeg;base64," + base64.b64encode(small_jpeg(image, side)).decode()
 
 
 SAMPLES = (
@@ -88,8 +94,8 @@ SAMPLES = (
 
 
 def exposure_strip() -> str:
-    """Return a data URI of one picture in five exposures side by side, as a darkroom's test strip."""
+    """Return the address of one picture in five exposures side by side, as a darkroom's test strip."""
     stops = (-5, -3, 0, 1.5, 3)
     bands = np.array_split(skimage.data.coffee(), len(stops), axis=1)
     strip = np.hstack([expose_wrongly(band, ev) for band, ev in zip(bands, stops, strict=True)])
-    return data_uri(strip, 480)
+    return address_of(small_jpeg(strip, 480))

@@ -14,7 +14,8 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
-from demos.samples.photos import THUMBNAIL_SIDE, data_uri
+from demos.pictures import address_of
+from demos.samples.photos import THUMBNAIL_SIDE, small_jpeg
 from demos.samples.store import made_once
 from vision_models.media.clips import write_gif
 
@@ -64,8 +65,8 @@ class Taste:
 
     @property
     def pictures(self) -> list[str]:
-        """The first frame of each GIF as a small JPEG in a data URI."""
-        return [data_uri(next(move.frames(1)), THUMBNAIL_SIDE // 2) for move in self.liked]
+        """The addresses of small copies of each GIF's first frame."""
+        return [address_of(small_jpeg(next(move.frames(1)), THUMBNAIL_SIDE // 2)) for move in self.liked]
 
 
 SCENES = (
@@ -147,6 +148,6 @@ def write_video(frames: Iterable[NDArray[np.uint8]], path: Path) -> Path:
 
 
 def scene_strip() -> str:
-    """Return a data URI of one picture of each scene of the sample video, side by side."""
+    """Return the address of one picture of each scene of the sample video, side by side."""
     pictures = (cv2.resize(next(scene.frames(1)), None, fx=0.25, fy=0.25) for scene in SCENES[:6])
-    return data_uri(np.hstack(list(pictures)), 720)
+    return address_of(small_jpeg(np.hstack(list(pictures)), 720))

@@ -415,7 +415,7 @@ def test_a_remote_photo_needs_the_internet_until_it_was_fetched_and_shows_itself
     assert not photo.picture
     assert photo.credit == "CC0, somebody; needs the internet"
     photo.write(tmp_path)
-    assert photo.picture.startswith("data:image/jpeg;base64,")
+    assert photo.picture.startswith("pictures/")
     assert photo.credit == "CC0, somebody"
 
 

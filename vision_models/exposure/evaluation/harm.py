@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vision_models.exposure.evaluation.evaluate import psnr
 from vision_models.exposure.predictor import ExposurePredictor
+from vision_models.exposure.training.camera import expose, to_uint8
 from vision_models.exposure.training.pictures import drawing, night_sky, on_white, page
 from vision_models.media.photos import read_photo
 from vision_models.training import find_photos
@@ -61,6 +62,7 @@ def _findings(predictor: ExposurePredictor, photos: Path | None) -> Iterator[Fin
     yield _unchanged(f"{len(SEEDS)} night skies", nights, skies)
     yield Finding("night skies", "median, brightest of all", "dark", f"{max(np.median(sky) for sky in skies):.0f}")
     yield from _whites(predictor, everyday)
+    yield from _sky(predictor)
     window = np.zeros((SIZE, SIZE, 3), np.uint8)
     window[60:120, 200:260] = (250, 220, 160)
     wall = predictor.correct(window, 1.0).image[200:]
@@ -108,6 +110,32 @@ def _whites(predictor: ExposurePredictor, everyday: list[Photo]) -> Iterator[Fin
     cv2.circle(snow, (SIZE // 2, SIZE // 2), SIZE // 8, (40, 60, 110), cv2.FILLED, cv2.LINE_AA)
     ground = np.median(predictor.correct(snow).image[:40])
     yield Finding("snow of 226", "its median", "stays", f"{ground:.0f}")
+
+
+def _sky(predictor: ExposurePredictor) -> Iterator[Finding]:
+    """What becomes of a sky behind a white wall, three stops too bright and compressed."""
+    half, down = SIZE // 2, np.linspace(0, 1, SIZE, dtype=np.float32)[:, None, None]
+    light = np.broadcast_to(0.07 + 0.05 * down + np.array([-0.02, 0.005, 0.03]), (SIZE, SIZE, 3)).astype(np.float32)
+    light[SIZE // 4 :, half:] = 0.3
+    rng = np.random.default_rng(0)
+    light[-SIZE // 6 :] = rng.uniform(0.002, 0.03, (SIZE // 6, SIZE, 1))
+    clouds = cv2.resize(rng.normal(0, 1, (SIZE // 6, SIZE // 6)), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    light *= 1 + 0.01 * clouds[..., None].astype(np.float32)
+    photo = to_uint8(expose(light, 3))
+    _, jpeg = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, 75])
+    result = predictor.correct(np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8), 1.0).image.astype(np.float32)
+    sky, wall = result[: -SIZE // 3, : half - 16], result[SIZE // 3 : -SIZE // 3, half + 16 : -16]
+    steps = np.abs(np.diff(sky, axis=1)).mean(axis=(0, 2))
+    seams = np.arange(1, len(steps) + 1) % 8 == 0  # between the blocks
+    name = "a sky behind a white wall, +3 EV, JPEG"
+    yield Finding(name, "blocks, of 255", "<= 0.5", f"{steps[seams].mean() - steps[~seams].mean():.1f}")
+    yield Finding("", "lightness L of the wall above the sky's", "> 0", f"{_light(wall) - _light(sky):.0f}")
+    frame = max(abs(_light(sky[:4]) - _light(sky[10:14])), abs(_light(sky[:, :4]) - _light(sky[:, 10:14])))
+    yield Finding("", "lightness L of a frame along its edge", "<= 2", f"{frame:.1f}")
+
+
+def _light(part: NDArray[np.float32]) -> float:
+    return _lightness(part.astype(np.uint8))
 
 
 def _lightness(picture: Photo) -> float:
