@@ -72,16 +72,6 @@ def test_impossible_settings_are_refused(width: int, working_size: int) -> None:
         DRHTConfig(width=width, working_size=working_size)
 
 
-def test_an_edge_that_is_repeated_leaves_size_and_meaning_alone() -> None:
-    plain, framed = (DRHT(DRHTConfig(width=4, margin=margin)).eval() for margin in (0, 16))
-    photo = torch.rand(1, 3, 64, 96)
-    with torch.inference_mode():
-        torch.testing.assert_close(framed(photo).corrected, plain(photo).corrected)  # only the skips speak yet
-        assert framed(photo).radiance.shape == photo.shape
-    with pytest.raises(ValueError, match="multiple of 16"):
-        DRHTConfig(margin=8)
-
-
 def test_a_flat_picture_comes_back_flat() -> None:
     torch.manual_seed(0)
     network = DRHT(replace(TINY, smooth_decoder=True)).eval()

@@ -1,7 +1,6 @@
 """Rendering triplets, training, evaluating: on tiny panoramas of our own."""
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from vision_models.exposure.config import DRHTConfig
 from vision_models.exposure.evaluation import evaluate
 from vision_models.exposure.predictor import ExposurePredictor
 from vision_models.exposure.training import train
-from vision_models.exposure.training.camera import compress, expose, fuse, normalise, take_photo
+from vision_models.exposure.training.camera import expose, fuse, normalise, take_photo
 from vision_models.exposure.training.data import Shares, Triplets
 from vision_models.exposure.training.scenes import perspective, radiance_from_photo, split_scenes
 from vision_models.exposure.training.train import Recipe, Stage
@@ -128,24 +127,6 @@ def test_a_camera_adds_noise_but_no_bias() -> None:
         take_photo(radiance, 0.0, lambda x: x ** np.float32(1 / 2.2), np.random.default_rng(i)).mean() for i in range(8)
     ]
     assert means == pytest.approx([plain] * 8, abs=1.5)
-
-
-def test_compression_leaves_blocks_and_the_average() -> None:
-    ramp = np.repeat(np.linspace(180, 250, 64)[None], 64, axis=0)[..., None].repeat(3, axis=2).astype(np.uint8)
-    squeezed = [compress(ramp, np.random.default_rng(seed)) for seed in range(12)]
-    assert {photo.shape for photo in squeezed} == {ramp.shape}
-    assert any((photo != ramp).any() for photo in squeezed)
-    assert all(abs(float(photo.mean()) - float(ramp.mean())) < 2 for photo in squeezed)
-
-
-def test_panoramas_in_folders_within_are_all_trained_on(scenes: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "scenes"
-    shutil.copytree(scenes, folder)
-    training, held_out = split_scenes(folder)
-    within = folder / "further" / "one.hdr"
-    within.parent.mkdir()
-    shutil.copyfile(held_out[0], within)
-    assert split_scenes(folder) == (sorted([*training, within]), held_out)
 
 
 @pytest.fixture(scope="module")

@@ -75,18 +75,13 @@ class Size(StrEnum):
     """Which recipe to train."""
 
     compact = "compact"
-    compact_edges = "compact-edges"
     paper = "paper"
 
 
 @one_line_errors
 def train(
     data: Annotated[
-        Path,
-        typer.Option(
-            help="Folder of HDR panoramas (.hdr or .exr); every sixth by name is held out, none in folders within.",
-            exists=True,
-        ),
+        Path, typer.Option(help="Folder of HDR panoramas (.hdr or .exr); every sixth by name is held out.", exists=True)
     ],
     out: OutOption,
     photos: Annotated[
@@ -98,9 +93,7 @@ def train(
     begin_with: Annotated[
         Path | None, typer.Option(help="Weights of an earlier run to go on from.", exists=True, dir_okay=False)
     ] = None,
-    size: Annotated[
-        Size, typer.Option(help="The bundled configuration, its second run (see --begin-with), or the paper's.")
-    ] = Size.compact,
+    size: Annotated[Size, typer.Option(help="The bundled configuration or the paper's.")] = Size.compact,
     device: DeviceOption = None,
     workers: WorkersOption = 1,
 ) -> None:

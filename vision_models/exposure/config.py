@@ -28,15 +28,12 @@ class DRHTConfig:
     trust_unclipped: bool = False  # the HDR estimate is the linearised photo times one number where that is not clipped
     judge_need: bool = False  # a number says how much of the correction the photo needs
     keep_blacks: bool = False  # what is black in the photo does not become grey fog
-    margin: int = 0  # the photo's edge is repeated around it for so many pixels; without them, a faint frame shows
 
     def __post_init__(self) -> None:
         if self.width < 4:
             raise ValueError(f"width must be at least 4, not {self.width}")
         if self.working_size < 64:
             raise ValueError(f"working_size must be at least 64, not {self.working_size}")
-        if self.margin % 16:
-            raise ValueError(f"margin must be a multiple of 16, not {self.margin}")
 
     @property
     def is_paper_size(self) -> bool:

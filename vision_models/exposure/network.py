@@ -160,22 +160,17 @@ class DRHT(nn.Module):
             raise ValueError(f"height and width must be multiples of {STRIDE}, got {tuple(photo.shape[-2:])}")
         config = self.config
         # Conversions stay in float32 when the networks run in half precision: powers and logarithms need the digits.
-        margin = config.margin
-        whole = functional.pad(photo, (margin,) * 4, mode="replicate") if margin else photo
-        estimated, latent = self.hdr_estimation(whole - 0.5)
-        unclipped, estimated = whole, estimated.float()
+        estimated, latent = self.hdr_estimation(photo - 0.5)
+        unclipped, estimated = photo, estimated.float()
         if self.gain is not None:
             # As Eilertsen et al., "HDR image reconstruction", 2017, blend; what is not clipped has its radiance in it.
-            brightest = whole.amax(dim=1, keepdim=True)
+            brightest = photo.amax(dim=1, keepdim=True)
             estimated = estimated * ((brightest - CLIPPED) / (1 - CLIPPED)).clamp(0, 1)
-            unclipped = whole * self.gain(latent).float().exp()[:, :, None, None]
+            unclipped = photo * self.gain(latent).float().exp()[:, :, None, None]
         encoded = config.alpha * (unclipped + estimated)
         radiance = decode_radiance(encoded, config)
         correction, other_latent = self.ldr_correction(log_radiance(radiance, config))
         corrected = encode_radiance(radiance, config) + correction.float()
-        if margin:
-            inside = slice(margin, -margin)
-            encoded, radiance, corrected = (x[..., inside, inside] for x in (encoded, radiance, corrected))
         if self.judge is None or self.training:
             return Prediction(encoded, radiance, corrected)
         inputs = judged(photo, corrected, latent, other_latent)

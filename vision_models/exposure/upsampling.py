@@ -5,8 +5,8 @@ to be an affine function of the input, per channel, fitted by ridge regression i
 (He, Sun, Tang, "Guided Image Filtering", 2010) and its fast form (He, Sun, "Fast Guided Filter", 2015). Slopes and
 offsets are smooth, so they can be interpolated; applied to the full-resolution input they carry over its detail, and
 edges stay where they were. Two changes: the ridge pulls slopes towards the plain gain (result / input) instead of 0,
-and offsets are chosen last, so that the small picture is reproduced exactly. Where the input is clipped it has no
-detail, and the small picture itself shows.
+and offsets are chosen last, so that the small picture is reproduced exactly, but for its edges. Where the input is
+clipped it has no detail, and the small picture itself shows.
 
 Pictures are float tensors (C, H, W) in 0..1 on any device. On a CPU, OpenCV enlarges and averages: it takes a
 thirtieth of the time that PyTorch takes.
@@ -29,6 +29,7 @@ BAND = 128  # rows that are worked on at a time, so that memory does not grow wi
 _RIDGE = 1e-2  # relative to the squared local brightness
 _BLACK = 1e-3  # keeps gains finite in black areas
 _LARGEST_SLOPE = 16.0
+_FRAME = 4  # pixels along the edges of what the networks say, which know nothing of what lies outside
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,14 @@ def fit(guide: Tensor, target: Tensor) -> LocalAffine:
     gain = (mean_target + _BLACK) / (mean_guide + _BLACK)
     slope = (covariance + ridge * gain) / (variance.clamp_min(0) + ridge)
     slope = _box(slope.clamp(0, _LARGEST_SLOPE), 1)
-    return LocalAffine(slope, target - slope * guide)
+    return LocalAffine(_without_frame(slope), _without_frame(target - slope * guide))
+
+
+def _without_frame(x: Tensor) -> Tensor:
+    """Along the edges of (C, h, w), repeat what stands next to them: the target has a faint frame there."""
+    frame = min(_FRAME, (min(x.shape[1:]) - 1) // 2)
+    inside = x[:, frame : x.shape[1] - frame, frame : x.shape[2] - frame]
+    return functional.pad(inside[None], (frame,) * 4, mode="replicate")[0]
 
 
 def bands(height: int, margin: int) -> Iterator[tuple[slice, slice, slice]]:

@@ -116,7 +116,7 @@ def brighten_lights(fused: Floats) -> Floats:
 
 
 def take_photo(radiance: Floats, ev: float, curve: Curve, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Photograph a scene as a camera does: sensor noise, exposure, curve, 8 bits, and mostly JPEG."""
+    """Photograph a scene as a camera does: sensor noise, exposure, curve, 8 bits, sometimes JPEG."""
     exposed = radiance * np.float32(2.0**ev)
     if rng.random() < 0.6:
         shot = np.exp(rng.uniform(np.log(1e-6), np.log(3e-4)))
@@ -124,14 +124,7 @@ def take_photo(radiance: Floats, ev: float, curve: Curve, rng: np.random.Generat
         deviation = np.sqrt(shot * np.minimum(exposed, 1) + read**2)
         exposed = exposed + deviation * rng.standard_normal(exposed.shape, dtype=np.float32)
     photo = to_uint8(curve(np.clip(exposed, 0, 1).astype(np.float32)))
-    return compress(photo, rng) if rng.random() < 0.7 else photo
-
-
-def compress(photo: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """What a square photo looks like after JPEG at some quality, at up to twice its size: blocks are 4 to 8 pixels."""
-    size = len(photo)
-    larger = int(size * rng.uniform(1, 2)) if rng.random() < 0.5 else size
-    photo = cv2.resize(photo, (larger, larger), interpolation=cv2.INTER_LINEAR)
-    _, jpeg = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 99))])
-    decoded = np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB), np.uint8)
-    return np.asarray(cv2.resize(decoded, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+    if rng.random() < 0.6:
+        _, jpeg = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 99))])
+        return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB), np.uint8)
+    return photo

@@ -78,16 +78,12 @@ def resize(picture: NDArray[Any], size: int) -> NDArray[Any]:
 
 
 def split_scenes(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Split the .hdr and .exr panoramas of a folder by name into (training, held out): every sixth name is held out.
-
-    Panoramas in folders within it are for training, too.
-    """
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".hdr", ".exr"})
-    scenes = [path for path in found if path.parent == folder]
+    """Split a folder of .hdr or .exr panoramas by name into (training, held out): every sixth name is held out."""
+    scenes = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".hdr", ".exr"})
     if len(scenes) < HELD_OUT_EVERY:
         raise DataError(f"{folder} holds {len(scenes)} .hdr or .exr panoramas; at least {HELD_OUT_EVERY} are needed.")
     held_out = scenes[::HELD_OUT_EVERY]
-    return [path for path in found if path not in held_out], held_out
+    return [scene for scene in scenes if scene not in held_out], held_out
 
 
 def load_panoramas(paths: Sequence[Path]) -> list[Floats]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -81,23 +81,14 @@ COMPACT = Recipe(
     ),
     learning_rate=1e-3,
     ema_decay=0.998,
-    judge=JudgeRecipe(samples=5_000),
-)
-# Goes on from the weights of COMPACT: at the size that visitors see, with the photo's edge repeated around it.
-COMPACT_EDGES = Recipe(
-    config=replace(COMPACT.config, margin=16),
-    stages=(Stage(size=256, samples=6_000, batch=8),),
-    learning_rate=3e-4,
-    frozen_norm=1.0,
-    judge=JudgeRecipe(samples=6_000, shares=Shares(photos=0.45, stacks=0.12, made=0.24, on_white=0.25, untouched=0.7)),
-    seed=100,
+    judge=JudgeRecipe(samples=5_000, shares=Shares(photos=0.45, stacks=0.12, made=0.24, on_white=0.25, untouched=0.7)),
 )
 PAPER = Recipe(
     config=DRHTConfig(),
     stages=(Stage(size=256, samples=400_000, batch=32), Stage(size=384, samples=100_000, batch=16)),
     learning_rate=1e-3,
 )
-RECIPES = {"compact": COMPACT, "compact-edges": COMPACT_EDGES, "paper": PAPER}
+RECIPES = {"compact": COMPACT, "paper": PAPER}
 
 
 @dataclass
@@ -171,7 +162,7 @@ def train(
     """Train on a folder of HDR panoramas; the same call again resumes.
 
     Args:
-        data: Folder of .hdr or .exr panoramas; every sixth by name is left out, and none of those in folders within.
+        data: Folder of .hdr or .exr panoramas; every sixth by name is left out.
         out: Folder for `checkpoint.pt`, `log.jsonl`, `recipe.json` and the finished `exposure.safetensors`.
         recipe: Sizes, lengths, rates, seed.
         photos: Folder of ordinary photos that are made into further scenes.
