@@ -84,6 +84,24 @@ def test_an_estimate_comes_back_from_its_file(predictor: ExposurePredictor, coff
     np.testing.assert_array_equal(again.render(dark).image, estimate.render(dark).image)
 
 
+def test_blocks_of_compression_in_a_burnt_sky_are_not_amplified() -> None:
+    rng = np.random.default_rng(0)
+    blocks = cv2.resize(rng.integers(248, 251, (8, 8, 3)).astype(np.uint8), (64, 64), interpolation=cv2.INTER_NEAREST)
+    sky = blocks.astype(np.float32) / 255
+    steep = Estimate(sky, 12 * (sky - 0.92), sky)  # what networks do that see much in little
+    shown = steep.render(blocks).image.astype(float)
+    assert shown.std() < 0.6 * (255 * steep.corrected).std()
+    assert abs(shown.mean() - 255 * steep.corrected.mean()) < 3
+
+
+def test_networks_that_see_a_frame_leave_none(coffee: Photo) -> None:
+    small = cv2.resize(coffee, (96, 64), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    framed = small * np.float32(0.8)
+    framed[3:-3, 3:-3] = small[3:-3, 3:-3]
+    shown = Estimate(small, framed, framed).render(coffee).image
+    assert distance(shown[:20], coffee[:20]) < 3
+
+
 def test_strength_goes_from_the_photo_itself_to_the_full_correction(
     predictor: ExposurePredictor, coffee: Photo
 ) -> None:

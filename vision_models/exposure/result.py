@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vision_models.exposure.borders import NO_BORDERS, Borders
-from vision_models.exposure.upsampling import LocalAffine, Quieter, bands, fit, luminance_of
+from vision_models.exposure.upsampling import LocalAffine, Quieter, bands, fit, luminance_of, smooth_lights
 from vision_models.media.photos import check_photo
 
 GAMMA = 2.2
@@ -110,7 +110,8 @@ class Estimate:
         """Correct what is between the borders."""
         result = torch.empty(image.shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
         with torch.inference_mode():
-            correct = fit(planes(self.photo, device), planes(self.corrected, device))
+            guide = planes(self.photo, device)
+            correct = fit(guide, smooth_lights(guide, planes(self.corrected, device)))
             for rows, original, calm in self._bands(image, correct):
                 corrected = correct(calm, rows, image.shape[0]).clamp_(0, 1)
                 if self.is_grey:

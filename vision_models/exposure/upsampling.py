@@ -5,8 +5,8 @@ to be an affine function of the input, per channel, fitted by ridge regression i
 (He, Sun, Tang, "Guided Image Filtering", 2010) and its fast form (He, Sun, "Fast Guided Filter", 2015). Slopes and
 offsets are smooth, so they can be interpolated; applied to the full-resolution input they carry over its detail, and
 edges stay where they were. Two changes: the ridge pulls slopes towards the plain gain (result / input) instead of 0,
-and offsets are chosen last, so that the small picture is reproduced exactly, but for its edges. Where the input is
-clipped it has no detail, and the small picture itself shows.
+and offsets are chosen last, so that the small picture is reproduced exactly, but for its edges.
+Where the input is clipped it has no detail, and the small picture itself shows.
 
 Pictures are float tensors (C, H, W) in 0..1 on any device. On a CPU, OpenCV enlarges and averages: it takes a
 thirtieth of the time that PyTorch takes.
@@ -29,6 +29,9 @@ BAND = 128  # rows that are worked on at a time, so that memory does not grow wi
 _RIDGE = 1e-2  # relative to the squared local brightness
 _BLACK = 1e-3  # keeps gains finite in black areas
 _LARGEST_SLOPE = 16.0
+_LIGHTS = 0.85  # from here to 1, the brightest channel of a pixel says less and less
+_SKY = 6  # pixels, the radius in which lights are smoothed
+_SKY_STEP = 1e-2  # of 0..1: where the guide varies less, nothing but compression shows
 _FRAME = 4  # pixels along the edges of what the networks say, which know nothing of what lies outside
 
 
@@ -46,7 +49,7 @@ class LocalAffine:
 
 
 def fit(guide: Tensor, target: Tensor) -> LocalAffine:
-    """Fit target = slope * guide + offset around every pixel; both are (3, h, w) at working size."""
+    """Fit target = slope * guide + offset around every pixel; both are (3, h, w) at working size, in 0..1."""
     mean_guide, mean_target = _box(guide, 1), _box(target, 1)
     variance = _box(guide * guide, 1) - mean_guide**2
     covariance = _box(guide * target, 1) - mean_guide * mean_target
@@ -55,6 +58,20 @@ def fit(guide: Tensor, target: Tensor) -> LocalAffine:
     slope = (covariance + ridge * gain) / (variance.clamp_min(0) + ridge)
     slope = _box(slope.clamp(0, _LARGEST_SLOPE), 1)
     return LocalAffine(_without_frame(slope), _without_frame(target - slope * guide))
+
+
+def smooth_lights(guide: Tensor, target: Tensor) -> Tensor:
+    """Take compression's blocks and glow along edges out of a corrected picture where the guide is nearly clipped.
+
+    There the networks amplify what little the guide says by a lot; a sky is smoother than that. Both are (3, h, w) in
+    0..1; the result is that of a guided filter.
+    """
+    mean_guide, mean_target = _box(guide, _SKY), _box(target, _SKY)
+    variance = (_box(guide * guide, _SKY) - mean_guide**2).clamp_min(0)
+    slope = (_box(guide * target, _SKY) - mean_guide * mean_target) / (variance + _SKY_STEP**2)
+    smooth = _box(slope, _SKY) * guide + _box(mean_target - slope * mean_guide, _SKY)
+    share = (guide.amax(dim=0, keepdim=True) - _LIGHTS) / (1 - _LIGHTS)
+    return torch.lerp(target, smooth, share.clamp(0, 1))
 
 
 def _without_frame(x: Tensor) -> Tensor:
