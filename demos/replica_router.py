@@ -1,5 +1,6 @@
 """Which copy of the page a request goes to. Imported by Ray Serve's own processes alone."""
 
+import pickle
 from typing import Any
 
 from ray.serve.experimental.consistent_hash_router import ConsistentHashRouter
@@ -12,5 +13,8 @@ class StickyRouter(ConsistentHashRouter):
 
     def _routing_key(self, pending_request: Any) -> str | None:
         """Return who asks; Ray's own router knows a visitor by one header alone, which browsers do not send."""
-        scope = getattr(next(iter(getattr(pending_request, "args", ())), None), "_asgi_scope", None)
-        return visit_of(scope) if scope else super()._routing_key(pending_request)
+        packed = next(iter(getattr(pending_request, "args", ())), None)
+        if not isinstance(packed, bytes):
+            return super()._routing_key(pending_request)
+        request = pickle.loads(packed)  # noqa: S301 - packed a moment ago, in this process, by Ray
+        return visit_of(request._asgi_scope)  # noqa: SLF001 - Ray has no other way to the headers

@@ -67,7 +67,9 @@ def serve(replicas: int, host: str, port: int) -> None:
     here, given = str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")
     os.environ |= {  # what all of Ray's processes begin with
         "RAY_USAGE_STATS_ENABLED": "0",  # nobody is told what runs here
-        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # its processes take their time on few cores
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # its processes take their time on few cores, ...
+        "RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "5",  # ... and one that is busy is not gone,
+        "RAY_SERVE_MAX_QUEUE_LENGTH_RESPONSE_DEADLINE_S": "10",
         "OMP_NUM_THREADS": str(max(cores // replicas, 1)),
         "PYTHONPATH": f"{here}{os.pathsep}{given}" if given else here,
     }
@@ -83,7 +85,10 @@ def serve(replicas: int, host: str, port: int) -> None:
         max_ongoing_requests=MOST_REQUESTS,
         graceful_shutdown_timeout_s=DRAIN_SECONDS,
         ray_actor_options={"num_cpus": 1},
-        request_router_config=RequestRouterConfig(request_router_class="demos.replica_router.StickyRouter"),
+        request_router_config=RequestRouterConfig(
+            request_router_class="demos.replica_router.StickyRouter",
+            request_router_kwargs={"num_fallback_replicas": 0},  # another copy knows nothing of the visitor
+        ),
     )(engine.ingress(build)(type("Page", (), {})))
     engine.run(page.bind(), name="vision-models")
     print(f"{replicas} copies of the page at http://{host}:{port}", flush=True)  # noqa: T201 - where it is to be found
