@@ -81,7 +81,7 @@ COMPACT = Recipe(
     ),
     learning_rate=1e-3,
     ema_decay=0.998,
-    judge=JudgeRecipe(samples=5_000, shares=Shares(photos=0.45, stacks=0.12, made=0.24, on_white=0.25, untouched=0.7)),
+    judge=JudgeRecipe(samples=5_000),
 )
 PAPER = Recipe(
     config=DRHTConfig(),
