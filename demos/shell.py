@@ -36,8 +36,9 @@ FETCH_SECONDS = 1.5  # in which the last answers are fetched
 QUEUE = 32  # jobs that wait, of all visitors
 KEEP_SECONDS = 3600  # how long uploads and results stay on the server
 UPLOAD_MEGABYTES = 500  # of one file
-PRIVACY = """What you upload goes to the server that runs this page and is used for your result alone. Uploads and
-results are deleted after an hour. Until then, whoever is given the long random address of a file can open it."""
+PRIVACY = """What you upload, or have fetched from an address, goes to the server that runs this page and is used for
+your result alone. Uploads and results are deleted after an hour. Until then, whoever is given the long random address
+of a file can open it."""
 
 FAILED = "That did not work. Please try again in a minute."
 
