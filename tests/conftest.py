@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import cv2
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
     from vision_models.exposure.predictor import ExposurePredictor
+
+Result = TypeVar("Result")
 
 ROOT = Path(__file__).parent.parent
 
@@ -152,6 +156,12 @@ class Visitors:
     def _note_other_hosts(self, request: Request) -> None:
         if urlsplit(request.url).hostname not in {"127.0.0.1", None}:  # None: data and blob URLs
             self.troubles.append(f"request to another host: {request.url}")
+
+
+def finish(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine to its end; in a thread of its own, since Playwright keeps this one's loop running."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def save(page: Page, button: str) -> Path:

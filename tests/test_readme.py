@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import re
@@ -15,7 +14,7 @@ from typing import Any
 import imageio_ffmpeg
 import pytest
 import skimage.data
-from conftest import Visitors
+from conftest import Visitors, finish
 
 from vision_models.media.photos import read_photo
 from vision_models.media.radiance import read_radiance
@@ -120,7 +119,7 @@ def test_an_assistant_finds_the_endpoints_as_tools_and_gets_answers(
             right = await session.call_tool("correct", {"photo": photo})
             return tools, found, wrong, right
 
-    tools, found, wrong, right = asyncio.run(ask())
+    tools, found, wrong, right = finish(ask())
     assert {f"/{tool}" for tool in tools} == set(json.loads(SNAPSHOT.read_text(encoding="utf-8")))
     assert not found.isError
     assert "boxes" in found.content[0].text

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from conftest import finish
 
 from demos import addresses
 from demos.addresses import AddressError, fetch
@@ -57,7 +57,7 @@ def url(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", ["cat.jpg", "moved"])
 def test_a_picture_comes_whole_by_its_address(url: str, name: str, tmp_path: Path) -> None:
-    file = asyncio.run(fetch(f"{url}/{name}"))
+    file = finish(fetch(f"{url}/{name}"))
     assert file.read_bytes() == PICTURE
     assert file.name == "cat.jpg"
     assert file.is_relative_to(tmp_path / "uploads")
@@ -68,14 +68,14 @@ def test_a_picture_comes_whole_by_its_address(url: str, name: str, tmp_path: Pat
 )
 def test_what_does_not_come_is_explained(url: str, name: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(AddressError, match=said):
-        asyncio.run(fetch(f"{url}/{name}"))
+        finish(fetch(f"{url}/{name}"))
     assert not list((tmp_path / "uploads").glob("*/*"))
 
 
 def test_what_is_too_large_is_broken_off_and_deleted(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(addresses, "MOST_MEGABYTES", len(PICTURE) // 2 / 1024**2)
     with pytest.raises(AddressError, match="larger than"):
-        asyncio.run(fetch(f"{url}/cat.jpg"))
+        finish(fetch(f"{url}/cat.jpg"))
     assert not list((tmp_path / "uploads").glob("*"))
 
 
@@ -83,7 +83,7 @@ def test_a_file_of_this_page_is_found_and_not_fetched(url: str, tmp_path: Path) 
     file = tmp_path / "uploads" / "some" / "my cat.jpg"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"cat")
-    assert asyncio.run(fetch(f"https://somewhere.example/app/gradio_api/file={file.parent}/my%20cat.jpg")) == file
+    assert finish(fetch(f"https://somewhere.example/app/gradio_api/file={file.parent}/my%20cat.jpg")) == file
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_file_of_this_page_is_found_and_not_fetched(url: str, tmp_path: Path) 
 )
 def test_what_is_no_address_of_a_picture_is_refused(address: str) -> None:
     with pytest.raises(AddressError, match="https://"):
-        asyncio.run(fetch(address))
+        finish(fetch(address))
 
 
 @pytest.mark.parametrize(
@@ -114,4 +114,4 @@ def test_what_is_no_address_of_a_picture_is_refused(address: str) -> None:
 def test_the_machine_s_own_net_is_not_public(place: str) -> None:
     host = f"[{place}]" if ":" in place else place
     with pytest.raises(AddressError, match="not on the public net"):
-        asyncio.run(fetch(f"http://{host}/secret"))
+        finish(fetch(f"http://{host}/secret"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
+from conftest import finish
 
 from demos.replicas import COOKIE, Recognising, visit_of
 
@@ -26,7 +26,7 @@ def loaded(asked: dict[str, Any]) -> list[tuple[bytes, bytes]]:
     async def send(message: Any) -> None:
         told.append(message)
 
-    asyncio.run(Recognising(page)(asked, None, send))  # type: ignore[arg-type]
+    finish(Recognising(page)(asked, None, send))  # type: ignore[arg-type]
     assert told[1]["body"] == b"page"
     return list(told[0]["headers"])
 

@@ -114,12 +114,12 @@ def _whites(predictor: ExposurePredictor, everyday: list[Photo]) -> Iterator[Fin
 
 def _sky(predictor: ExposurePredictor) -> Iterator[Finding]:
     """What becomes of a sky behind a white wall, three stops too bright and compressed."""
-    half, down = SIZE // 2, np.linspace(0, 1, SIZE, dtype=np.float32)[:, None, None]
+    half, ground, down = SIZE // 2, SIZE // 6, np.linspace(0, 1, SIZE, dtype=np.float32)[:, None, None]
     light = np.broadcast_to(0.07 + 0.05 * down + np.array([-0.02, 0.005, 0.03]), (SIZE, SIZE, 3)).astype(np.float32)
     light[SIZE // 4 :, half:] = 0.3
     rng = np.random.default_rng(0)
-    light[-SIZE // 6 :] = rng.uniform(0.002, 0.03, (SIZE // 6, SIZE, 1))
-    clouds = cv2.resize(rng.normal(0, 1, (SIZE // 6, SIZE // 6)), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    light[-ground:] = rng.uniform(0.002, 0.03, (ground, SIZE, 1))
+    clouds = cv2.resize(rng.normal(0, 1, (ground, ground)), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
     light *= 1 + 0.01 * clouds[..., None].astype(np.float32)
     photo = to_uint8(expose(light, 3))
     _, jpeg = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, 75])
