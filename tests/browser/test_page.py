@@ -289,6 +289,12 @@ def test_two_visitors_see_only_their_own_photos(
 # ---- the page itself
 
 
+def test_the_empty_page_shows_what_is_to_come(page: Page) -> None:
+    strip = page.locator("#exposure-empty img")
+    strip.wait_for()
+    page.wait_for_function("document.querySelector('#exposure-empty img').naturalWidth === 480")
+
+
 def test_at_first_there_is_only_what_can_be_used(page: Page) -> None:
     page.get_by_text("Your corrected photo appears here").wait_for()
     for control in ("Strength (%)", "Save photo", "HDR estimate"):
