@@ -7,6 +7,7 @@ has to be public, and the connection goes to what was looked up, at each redirec
 import asyncio
 import re
 import socket
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote
@@ -14,12 +15,13 @@ from urllib.parse import unquote
 import httpx
 from safehttpx import AsyncSecureTransport
 
-from demos.files import new_folder, upload_folder
+from demos.files import new_folder, uploaded
 from vision_models.errors import VisionModelsError
 
 MOST_MEGABYTES = 60
 SECONDS = 20.0  # for all of it
 REDIRECTIONS = 3
+AT_A_TIME = 4  # for the page, and as many for programs
 PORTS = {None, 80, 443}
 _OURS = re.compile(r"https?://[^?#]*/gradio_api/file[=/]([^?#]+)")
 NO_ADDRESS = "This is no address of a picture: it has to begin with https:// and name a public server."
@@ -40,8 +42,11 @@ async def fetch(address: str) -> Path:
     Raises:
         AddressError: it is no address, or not a public one, or nothing whole came from it within the limits.
     """
-    if (ours := _OURS.match(address)) and _is_here(path := Path(unquote(ours[1]))):
-        return path
+    if ours := _OURS.match(address):
+        path = uploaded({"path": unquote(ours[1])})
+        with suppress(OSError):  # of a name that is too long for any file
+            if path and path.is_file():
+                return path
     try:
         async with asyncio.timeout(SECONDS):
             for _ in range(REDIRECTIONS + 1):
@@ -95,10 +100,3 @@ def _is_public(place: str) -> bool:
     address = ip_address(place)
     inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
     return all(one.is_global and not one.is_multicast for one in (address, inner) if one is not None)
-
-
-def _is_here(path: Path) -> bool:
-    try:
-        return path.resolve().is_relative_to(upload_folder()) and path.is_file()
-    except (OSError, ValueError):  # ValueError: a null byte
-        return False

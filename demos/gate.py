@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from demos.addresses import AddressError, fetch
+from demos.addresses import AT_A_TIME, AddressError, fetch
 from demos.front import Application, Message, Receive, Scope, Send, answer
 from demos.jobs import PLACES, Jobs, is_near, visitor_of
 from demos.sweeper import files_in
@@ -36,7 +36,6 @@ TOO_SLOW = "This request did not arrive. Please try again."
 NO_ROOM = "This server has no room for uploads at the moment. Please try again in some minutes."
 LONGEST_WAIT_SECONDS = 3.0  # beyond, it is better to know
 FEW = 4  # jobs that may wait however long they take
-FETCHES = 4  # of files by their address, at a time
 CROWDED = "Many people are here at the moment."
 MOST_ADDRESSES = 8  # in one question
 TOO_MANY = f"No more than {MOST_ADDRESSES} addresses at a time, please. Upload the files instead."
@@ -56,7 +55,7 @@ class Gate:
 
     def __init__(self, app: Application, jobs: Jobs, folder: Path, is_going: Callable[[], bool]) -> None:
         self.app, self.jobs, self.folder, self.is_going = app, jobs, folder, is_going
-        self.fetching = asyncio.Semaphore(FETCHES)
+        self.fetching = asyncio.Semaphore(AT_A_TIME)
         self.answered: Counter[str] = Counter()  # by the first digit of the status
         self.refused: Counter[str] = Counter()  # by reason
 

@@ -22,7 +22,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from demos.addresses import fetch
+from demos.addresses import AT_A_TIME, fetch
 from demos.components import part, render
 from demos.files import deleted_on_schedule, errors_on_page, new_folder, uploaded
 from demos.photo_input import GONE, NO_PHOTO, open_photo, photo_input, pixel_size, pixels, readable, shrink
@@ -38,7 +38,6 @@ AT_ONCE = PRIVATE | {"queue": False, "show_progress": "hidden"}
 LATEST = PRIVATE | {"trigger_mode": "always_last"}
 ON_GPU = {"concurrency_id": "gpu", "concurrency_limit": 1}
 FETCHING = "Getting the photo…"
-FETCHES = 4  # of photos by their address, at a time
 BASE_ALONE = "of an HDR photo, whose additional light is not read"
 SAVE_IN_BROWSER = """(file) => {
     if (!file) return;
@@ -246,7 +245,7 @@ class PhotoTab:
         path = gr.State()
         asked = self.address.submit(lambda: line(FETCHING), None, self.status, **AT_ONCE)
         fetched = asked.then(
-            bring, self.address, path, **PRIVATE, concurrency_id="addresses", concurrency_limit=FETCHES
+            bring, self.address, path, **PRIVATE, concurrency_id="addresses", concurrency_limit=AT_A_TIME
         )
         fetched.failure(lambda: "", None, self.status, **AT_ONCE)
         return fetched.success(lambda path: (path, ""), path, [self.photo, self.address], **AT_ONCE)

@@ -23,9 +23,12 @@ _VISIT = re.compile(rf"(?:^|;\s*){COOKIE}=([0-9a-f]{{16}})(?:;|$)")
 
 def visit_of(scope: Scope) -> str:
     """Say who asks: by the cookie of the page, or else by the address."""
+    return _cookie(scope) or visitor_of(scope, "")
+
+
+def _cookie(scope: Scope) -> str | None:
     cookies = (value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie")
-    found = next((match[1] for match in map(_VISIT.search, cookies) if match), None)
-    return found or visitor_of(scope, "")
+    return next((match[1] for match in map(_VISIT.search, cookies) if match), None)
 
 
 class Recognising:
@@ -36,8 +39,8 @@ class Recognising:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the other's answer and, where it is wanted, a cookie."""
-        headers = dict(scope.get("headers", ()))
-        loads = b"text/html" in headers.get(b"accept", b"") and COOKIE.encode() not in headers.get(b"cookie", b"")
+        accepted = dict(scope.get("headers", ())).get(b"accept", b"")
+        loads = b"text/html" in accepted and not _cookie(scope)
 
         async def sent(message: Message) -> None:
             if loads and message["type"] == "http.response.start":

@@ -72,40 +72,38 @@ def launch(
     Returns:
         What `gr.Blocks.launch` returns.
     """
-    jobs, going = _watched(demo), threading.Event()
-    start_sweeping(upload_folder(), KEEP_SECONDS)
+    middleware, jobs, going = _guarded(demo, told, told_of)
     if not options.get("prevent_thread_lock"):  # or whoever launches the page ends it, too
         _leave_on_sigterm(jobs, going)
-    middleware = _middleware(demo, jobs, going, told, told_of)
     try:
         return demo.launch(**(_ours() | {"app_kwargs": {"middleware": middleware}} | options))
     except OSError as error:
         raise SystemExit(f"The page cannot start: {error} Set GRADIO_SERVER_PORT to a port that is free.") from error
 
 
-def mounted(
-    app: Any, demo: gr.Blocks, told: Told | None = None, told_of: Mapping[str, Told] = MappingProxyType({})
-) -> Any:
+def mounted(app: Any, demo: gr.Blocks, told: Told, told_of: Mapping[str, Told]) -> Any:
     """Put `demo` into a FastAPI application that somebody else serves; all else is as with `launch`."""
-    jobs, going = _watched(demo), threading.Event()
-    start_sweeping(upload_folder(), KEEP_SECONDS)
-    for layer, _, options in reversed(_middleware(demo, jobs, going, told, told_of)):
+    middleware, _, _ = _guarded(demo, told, told_of)
+    for layer, _, options in reversed(middleware):
         app.add_middleware(layer, **options)  # the last one that is added sees a request first
     return gr.mount_gradio_app(app, demo, "", **_ours())
 
 
-def _watched(demo: gr.Blocks) -> Jobs:
+def _guarded(
+    demo: gr.Blocks, told: Told | None, told_of: Mapping[str, Told]
+) -> tuple[list[tuple[Any, tuple[()], dict[str, Any]]], Jobs, threading.Event]:
+    """Queue the page's jobs and sweep its folder.
+
+    Returns:
+        What stands before Gradio, outermost first, as Starlette's Middleware unpacks to; the jobs; and what is set when
+        the page is about to end.
+    """
     demo.queue(max_size=QUEUE, api_open=False)  # not open: what has to queue has no way around the queue
-    return Jobs(demo)
-
-
-def _middleware(
-    demo: gr.Blocks, jobs: Jobs, going: threading.Event, told: Told | None, told_of: Mapping[str, Told]
-) -> list[tuple[Any, tuple[()], dict[str, Any]]]:
-    """Return what stands before Gradio, outermost first, as Starlette's Middleware unpacks to."""
+    jobs, going = Jobs(demo), threading.Event()
+    start_sweeping(upload_folder(), KEEP_SECONDS)
     gate = {"jobs": jobs, "folder": upload_folder(), "is_going": going.is_set}
     front = {"page": told or Told(demo.title, ""), "tabs": told_of}
-    return [(Gate, (), gate), (Front, (), front)]
+    return [(Gate, (), gate), (Front, (), front)], jobs, going
 
 
 def _ours() -> dict[str, Any]:

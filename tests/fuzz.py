@@ -21,11 +21,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
-from uuid import uuid4
 
 import imageio_ffmpeg
 import numpy as np
+from load import ask, call, upload
 
 from vision_models.errors import VisionModelsError
 
@@ -176,34 +175,22 @@ def through_the_page(files: list[Path], count: int, seed: int, url: str) -> Coun
     for number in range(count):
         whole = files[number % len(files)]
         content = damaged(whole.read_bytes(), np.random.default_rng([seed, 1, number]))
-        boundary = uuid4().hex
-        form = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{whole.name}"\r\n\r\n'.encode()
-        form += content + f"\r\n--{boundary}--\r\n".encode()
         try:
-            path = _post(f"{url}/gradio_api/upload", form, f"multipart/form-data; boundary={boundary}")[0]
-            file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-            name, more = ("gifs", [[], 1, 1.0]) if whole.name.startswith("video") else ("correct", [1.0])
-            asked = json.dumps({"data": [file, *more]}).encode()
-            event = _post(f"{url}/gradio_api/call/{name}", asked, "application/json")["event_id"]
-            with urlopen(f"{url}/gradio_api/call/{name}/{event}", timeout=120) as answer:  # noqa: S310 - http alone
-                said = answer.read().decode()
-            kind, _, rest = said.rpartition("event: ")[2].partition("\ndata: ")
+            file = upload(url, 0, whole.name, content)
+            if whole.name.startswith("video"):
+                kind, said = call(url, 0, "gifs", file, [], 1, 1.0, 1.0, 72, 10.0, 5.0)  # Gradio wants all of them
+            else:
+                kind, said = call(url, 0, "correct", file, 1.0)
             if kind == "complete":
                 ended["answered"] += 1
-            elif "." in str(json.loads(rest.strip() or "null")):
+            elif "." in str(said):
                 ended["refused in a sentence"] += 1
             else:
-                ended[f"WITHOUT A SENTENCE: {rest.strip()[:100]} ({whole.name}, {number})"] += 1
+                ended[f"WITHOUT A SENTENCE: {str(said)[:100]} ({whole.name}, {number})"] += 1
         except HTTPError as error:
             ended[f"status {error.code}"] += 1
-    with urlopen(f"{url}/health", timeout=10) as answer:  # noqa: S310 - http alone
-        ended[f"and then the page says {answer.status}"] += 1
+    ended[f"and then the page says {json.loads(ask(f'{url}/health', 0))}"] += 1
     return ended
-
-
-def _post(url: str, body: bytes, kind: str) -> Any:
-    with urlopen(Request(url, body, {"Content-Type": kind}), timeout=60) as answer:  # noqa: S310 - http alone
-        return json.loads(answer.read())
 
 
 def main() -> None:

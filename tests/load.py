@@ -13,6 +13,7 @@ import multiprocessing
 import random
 import time
 from io import BytesIO
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 from uuid import uuid4
@@ -27,6 +28,24 @@ def ask(url: str, client: int, body: bytes | None = None, kind: str = "text/plai
     headers = {"Content-Type": kind, "X-Forwarded-For": f"93.184.{client // 250}.{client % 250 + 1}"}
     with urlopen(Request(url, body, headers), timeout=120) as answer:  # noqa: S310 - http alone
         return bytes(answer.read())
+
+
+def upload(url: str, client: int, name: str, content: bytes) -> dict[str, Any]:
+    """Upload a file; returns it as the page's endpoints take it."""
+    boundary = uuid4().hex
+    form = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
+    form += content + f"\r\n--{boundary}--\r\n".encode()
+    said = ask(f"{url}/gradio_api/upload", client, form, f"multipart/form-data; boundary={boundary}")
+    return {"path": json.loads(said)[0], "meta": {"_type": "gradio.FileData"}}
+
+
+def call(url: str, client: int, name: str, *data: object) -> tuple[str, Any]:
+    """Ask an endpoint; returns how it ended, "complete" or "error", and what it said."""
+    question = json.dumps({"data": data}).encode()
+    told = ask(f"{url}/gradio_api/call/{name}", client, question, "application/json")
+    said = ask(f"{url}/gradio_api/call/{name}/{json.loads(told)['event_id']}", client).decode()
+    kind, _, rest = said.rpartition("event: ")[2].partition("\ndata: ")
+    return kind, json.loads(rest.strip() or "null")
 
 
 def own_photo(client: int) -> tuple[bytes, int]:
@@ -47,23 +66,15 @@ def visit(url: str, client: int, until: float) -> list[tuple[str, float]]:
     photo, width = own_photo(client)
     found = []
     while time.time() < until:
-        boundary = uuid4().hex
-        form = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="p.png"\r\n\r\n'.encode()
-        form += photo + f"\r\n--{boundary}--\r\n".encode()
         begun = time.monotonic()
         try:
-            kind = f"multipart/form-data; boundary={boundary}"
-            path = json.loads(ask(f"{url}/gradio_api/upload", client, form, kind))[0]
-            file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+            file = upload(url, client, "p.png", photo)
             begun = time.monotonic()
-            question = json.dumps({"data": [file, 1.0]}).encode()
-            told = ask(f"{url}/gradio_api/call/correct", client, question, "application/json")
-            said = ask(f"{url}/gradio_api/call/correct/{json.loads(told)['event_id']}", client).decode()
-            kind, _, rest = said.rpartition("event: ")[2].partition("\ndata: ")
+            kind, said = call(url, client, "correct", file, 1.0)
             if kind != "complete":
                 found.append(("failed", time.monotonic() - begun))
                 continue
-            size = Image.open(BytesIO(ask(json.loads(rest)[0]["url"], client))).size
+            size = Image.open(BytesIO(ask(said[0]["url"], client))).size
             found.append(("served" if size == (width, SIDE) else "CROSSED", time.monotonic() - begun))
         except HTTPError as error:
             found.append((f"refused, {error.code}", time.monotonic() - begun))

@@ -50,12 +50,10 @@ class LocalAffine:
 
 def fit(guide: Tensor, target: Tensor) -> LocalAffine:
     """Fit target = slope * guide + offset around every pixel; both are (3, h, w) at working size, in 0..1."""
-    mean_guide, mean_target = _box(guide, 1), _box(target, 1)
-    variance = _box(guide * guide, 1) - mean_guide**2
-    covariance = _box(guide * target, 1) - mean_guide * mean_target
+    mean_guide, mean_target, variance, covariance = _moments(guide, target, 1)
     ridge = _RIDGE * (mean_guide**2 + _BLACK)
     gain = (mean_target + _BLACK) / (mean_guide + _BLACK)
-    slope = (covariance + ridge * gain) / (variance.clamp_min(0) + ridge)
+    slope = (covariance + ridge * gain) / (variance + ridge)
     slope = _box(slope.clamp(0, _LARGEST_SLOPE), 1)
     return LocalAffine(_without_frame(slope), _without_frame(target - slope * guide))
 
@@ -66,9 +64,8 @@ def smooth_lights(guide: Tensor, target: Tensor) -> Tensor:
     There the networks amplify what little the guide says by a lot; a sky is smoother than that. Both are (3, h, w) in
     0..1; the result is that of a guided filter.
     """
-    mean_guide, mean_target = _box(guide, _SKY), _box(target, _SKY)
-    variance = (_box(guide * guide, _SKY) - mean_guide**2).clamp_min(0)
-    slope = (_box(guide * target, _SKY) - mean_guide * mean_target) / (variance + _SKY_STEP**2)
+    mean_guide, mean_target, variance, covariance = _moments(guide, target, _SKY)
+    slope = covariance / (variance + _SKY_STEP**2)
     smooth = _box(slope, _SKY) * guide + _box(mean_target - slope * mean_guide, _SKY)
     share = (guide.amax(dim=0, keepdim=True) - _LIGHTS) / (1 - _LIGHTS)
     return torch.lerp(target, smooth, share.clamp(0, 1))
@@ -142,10 +139,8 @@ class Quieter:
         )
         luminance = luminance_of(small)
         colour = small - luminance
-        mean, mean_colour = _box(luminance, 2), _box(colour, 2)
-        variance = _box(luminance**2, 2) - mean**2
-        covariance = _box(colour * luminance, 2) - mean_colour * mean
-        slope = covariance / (variance.clamp_min(0) + 4 * noise**2 + 1e-6)
+        mean, mean_colour, variance, covariance = _moments(luminance, colour, 2)
+        slope = covariance / (variance + 4 * noise**2 + 1e-6)
         return cls(noise, gain, LocalAffine(_box(slope, 2), _box(mean_colour - slope * mean, 2)))
 
     def __call__(self, photo: Tensor, rows: slice, height: int) -> Tensor:
@@ -185,6 +180,13 @@ def luminance_of(photo: Tensor) -> Tensor:
     """Of pictures (..., 3, h, w), as (..., 1, h, w)."""
     red, green, blue = LUMINANCE
     return red * photo[..., :1, :, :] + green * photo[..., 1:2, :, :] + blue * photo[..., 2:, :, :]
+
+
+def _moments(guide: Tensor, target: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Means of both over a square window, the guide's variance (>= 0), and their covariance."""
+    mean_guide, mean_target = _box(guide, radius), _box(target, radius)
+    variance = (_box(guide * guide, radius) - mean_guide**2).clamp_min(0)
+    return mean_guide, mean_target, variance, _box(guide * target, radius) - mean_guide * mean_target
 
 
 def _box(x: Tensor, radius: int) -> Tensor:
