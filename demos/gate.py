@@ -9,7 +9,8 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,12 +25,14 @@ _CLOSED = re.compile(
     r"|stream/|custom_component|file=https?:|file/https?:)"
 )
 _JOINS = re.compile(r"(/gradio_api)?/(queue/join|call/)")
+_CALLS = re.compile(r"(?:/gradio_api)?/call/(\w+)/?$")
 _UPLOADS = re.compile(r"(/gradio_api)?/upload/?$")
 _FILES = re.compile(r"(/gradio_api)?/file[=/]")
 _NAME = re.compile(rb"[\w.-]{1,64}")
 QUESTION_BYTES = 2 * 1024**2  # of a request that uploads nothing
 SILENT_SECONDS = 30.0  # between two pieces of a request
 FREE_BYTES = 1024**3  # of the disk; with less, no upload is taken
+INVALID = 400  # the status of what cannot be answered as it was asked
 CLOSED = "There is nothing here."
 TOO_LARGE = "This request is too large. Please upload files, and send their names."
 TOO_SLOW = "This request did not arrive. Please try again."
@@ -53,8 +56,16 @@ class RefusedError(Exception):
 class Gate:
     """An ASGI application around another."""
 
-    def __init__(self, app: Application, jobs: Jobs, folder: Path, is_going: Callable[[], bool]) -> None:
-        self.app, self.jobs, self.folder, self.is_going = app, jobs, folder, is_going
+    def __init__(
+        self,
+        app: Application,
+        jobs: Jobs,
+        folder: Path,
+        is_going: Callable[[], bool],
+        endpoints: Mapping[str, Sequence[Any]],
+    ) -> None:
+        """Stand before `app`; `endpoints` are the parameters of each, as `gr.Blocks.get_api_info` has them."""
+        self.app, self.jobs, self.folder, self.is_going, self.endpoints = app, jobs, folder, is_going, endpoints
         self.fetching = asyncio.Semaphore(AT_A_TIME)
         self.answered: Counter[str] = Counter()  # by the first digit of the status
         self.refused: Counter[str] = Counter()  # by reason
@@ -91,11 +102,12 @@ class Gate:
             self.refused[refusal.reason] += 1
             if begun:
                 raise  # the connection breaks off: there is no other way left to say so
-            content = json.dumps({"detail": refusal.sentence, "error": refusal.sentence}).encode()
+            status, detail = _put(refusal, scope)
+            content = json.dumps({"detail": detail, "error": refusal.sentence}).encode()
             headers = [(b"content-type", b"application/json")]
             if refusal.wait_s:
                 headers += [(b"retry-after", str(round(refusal.wait_s)).encode())]
-            await answer(sent, refusal.status, content, headers)
+            await answer(sent, status, content, headers)
 
     def _told(self, scope: Scope, path: str) -> tuple[int, bytes, list[tuple[bytes, bytes]]] | None:
         """Answer those who run the page."""
@@ -141,6 +153,10 @@ class Gate:
             return body  # Gradio says what is wrong with it
         if not isinstance(asked, dict):
             return body
+        called = _CALLS.match(path)
+        if called and isinstance(asked.get("data"), list):
+            asked["data"] += _left_out(called[1], self.endpoints.get(called[1], ()), len(asked["data"]))
+            body = json.dumps(asked).encode()
         waiting, seconds = self.jobs.before(asked, path.rstrip("/").rpartition("/")[2])
         again = f"Please try again in about {max(seconds, 1):.0f} s."
         if self.jobs.of(visitor_of(scope, str(asked.get("session_hash") or ""))) >= PLACES:
@@ -151,13 +167,13 @@ class Gate:
         if not named:
             return body
         if len(named) > MOST_ADDRESSES:
-            raise RefusedError(400, "address", TOO_MANY)
+            raise RefusedError(INVALID, "address", TOO_MANY)
         for file in named:
             try:
                 async with self.fetching:
                     path = str(await fetch(file["path"]))
             except AddressError as error:
-                raise RefusedError(400, "address", str(error)) from error
+                raise RefusedError(INVALID, "address", str(error)) from error
             file.clear()
             file |= {"path": path, "meta": {"_type": "gradio.FileData"}}
         return json.dumps(asked).encode()
@@ -184,6 +200,25 @@ class Gate:
         yield from _figures("refused_total", "counter", refused)
         taken = sum(file.bytes for file in files_in(self.folder))
         yield from _figures("upload_bytes", "gauge", {"": taken})
+
+
+def _left_out(name: str, parameters: Sequence[Any], given: int) -> list[Any]:
+    """Return the defaults of the parameters after the `given` first ones: Gradio fills them in by name alone."""
+    if needed := [
+        parameter["parameter_name"] for parameter in parameters[given:] if not parameter["parameter_has_default"]
+    ]:
+        order = ", ".join(parameter["parameter_name"] for parameter in parameters)
+        raise RefusedError(INVALID, "arguments", f"{needed[0]} is missing. {name} takes, in this order: {order}.")
+    return [parameter["parameter_default"] for parameter in parameters[given:]]
+
+
+def _put(refusal: RefusedError, scope: Scope) -> tuple[int, object]:
+    """Return a status and a sentence; for Gradio's Python client, through which assistants come, as it passes it on."""
+    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+    if refusal.status != INVALID or not agent.startswith(b"gradio_client"):
+        return refusal.status, refusal.sentence
+    part = {"__type__": "validate", "is_valid": False, "parameter_name": refusal.reason, "message": refusal.sentence}
+    return HTTPStatus.UNPROCESSABLE_ENTITY, [part]
 
 
 def _figures(name: str, kind: str, values: dict[str, Any]) -> Iterator[str]:

@@ -101,7 +101,8 @@ def _guarded(
     demo.queue(max_size=QUEUE, api_open=False)  # not open: what has to queue has no way around the queue
     jobs, going = Jobs(demo), threading.Event()
     start_sweeping(upload_folder(), KEEP_SECONDS)
-    gate = {"jobs": jobs, "folder": upload_folder(), "is_going": going.is_set}
+    endpoints = {name[1:]: end["parameters"] for name, end in demo.get_api_info()["named_endpoints"].items()}
+    gate = {"jobs": jobs, "folder": upload_folder(), "is_going": going.is_set, "endpoints": endpoints}
     front = {"page": told or Told(demo.title, ""), "tabs": told_of}
     return [(Gate, (), gate), (Front, (), front)], jobs, going
 

@@ -18,7 +18,9 @@ from urllib.request import Request, urlopen
 import gradio as gr
 import pytest
 from conftest import ROOT, launched
+from gradio_client import Client, handle_file
 
+from demos.endpoint import endpoint
 from demos.gate import FEW, MOST_ADDRESSES, QUESTION_BYTES
 from demos.jobs import PLACES, is_near, visitor_of
 from demos.shell import launch, page
@@ -34,8 +36,12 @@ def url(page_files: Path) -> Iterator[str]:
         GO_ON.wait(30)
         return text.upper()
 
+    def often(text: str, times: int = 2) -> str:
+        return text * times
+
     with page("A page", "for trying") as demo:
         gr.Interface(work, "text", "text", api_name="work")
+        endpoint(often, "often")
     with launched(demo) as address:
         yield address.rstrip("/")
 
@@ -151,6 +157,24 @@ def test_no_more_than_a_few_addresses_are_fetched_at_once(url: str) -> None:
     status, _, said = ask(f"{url}/gradio_api/call/work", {"data": [[file] * (MOST_ADDRESSES + 1)]})
     assert status == 400
     assert "at a time" in json.loads(said)["detail"]
+
+
+def test_a_program_reads_why_an_address_is_not_fetched(url: str) -> None:
+    client = Client(url, verbose=False)
+    with pytest.raises(ValueError, match="not on the public net"):
+        client.predict(handle_file("http://127.0.0.1/cat.jpg"), api_name="/work")
+
+
+def test_what_is_left_out_at_the_end_is_as_on_the_page(url: str) -> None:
+    GO_ON.set()
+    event = json.loads(ask(f"{url}/gradio_api/call/often", {"data": ["ab"]})[2])["event_id"]
+    assert b'["abab"]' in ask(f"{url}/gradio_api/call/often/{event}")[2]
+
+
+def test_what_has_to_be_given_is_named(url: str) -> None:
+    status, _, said = ask(f"{url}/gradio_api/call/often", {"data": []})
+    assert status == 400
+    assert json.loads(said)["detail"] == "text is missing. often takes, in this order: text, times."
 
 
 def test_a_question_of_megabytes_is_refused(url: str) -> None:
