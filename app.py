@@ -47,18 +47,12 @@ TOLD_OF = {
 
 def build_app(tabs: Mapping[str, tuple[str, Callable[[], None]]] = TABS) -> gr.Blocks:
     """Compose `tabs` into one page."""
-
-    def open_tab(request: gr.Request) -> gr.Tabs:
-        wanted = request.query_params.get("tab", "").lower()
-        return gr.Tabs(selected=wanted) if wanted in tabs else gr.skip()
-
     with page(TITLE, "research you can try on your own pictures") as demo:
-        with gr.Tabs() as bar:
+        with gr.Tabs(selected=next(iter(tabs))):
             for tab_id, (label, build) in tabs.items():
                 with gr.Tab(label, id=tab_id):
                     build()
         part("address", render("address", title=TITLE, tabs={tab_id: label for tab_id, (label, _) in tabs.items()}))
-        demo.load(open_tab, None, bar, api_visibility="private", queue=False, show_progress="hidden")
     return demo
 
 

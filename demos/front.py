@@ -2,16 +2,20 @@
 
 import gzip
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
+import gradio
+
 import vision_models
 from demos.pictures import picture_at
 
 PICTURE = Path(__file__).parent.parent / "assets" / "share.jpg"
+# What makes a `<gradio-app>` in somebody's page this page: it lies in Gradio's package, which does not serve it itself.
+ELEMENT, ELEMENT_PATH = Path(gradio.__file__).parent / "templates" / "frontend" / "gradio.js", "/gradio.js"
 PICTURE_PATH, PICTURE_SIZE = "/share.jpg", (1200, 630)
 
 Message = MutableMapping[str, Any]
@@ -36,8 +40,9 @@ class Told(NamedTuple):
 class Front:
     """An ASGI application around Gradio's, which alone knows how the page is served."""
 
-    def __init__(self, app: Application, page: Told, tabs: Mapping[str, Told]) -> None:
-        self.app, self.page, self.tabs = app, page, tabs
+    def __init__(self, app: Application, page: Told, told_of: Mapping[str, Told], tabs: Sequence[str] = ()) -> None:
+        """Stand before `app`, whose page is laid out with the first of `tabs` open."""
+        self.app, self.page, self.told_of, self.tabs = app, page, told_of, tabs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer for pictures and model cards, mend the page that Gradio answers with, leave all else alone."""
@@ -51,6 +56,9 @@ class Front:
         elif asked and (card := _CARD.fullmatch(path)):
             text = (_MODELS / card[1] / "MODEL_CARD.md").read_bytes()
             await answer(send, 200, text, [(b"content-type", b"text/plain; charset=utf-8")])
+        elif asked and path == ELEMENT_PATH:
+            anybody = (b"access-control-allow-origin", b"*")  # a module from elsewhere runs only where this is said
+            await answer(send, 200, ELEMENT.read_bytes(), [(b"content-type", b"text/javascript"), anybody])
         elif asked and path in {"", "/"}:
             await self._mend(scope, receive, send)
         else:
@@ -79,8 +87,8 @@ class Front:
     def mended(self, html: str, where: str, query: str) -> str:
         """Say of the page, or of the tab that the query asks for, what is true of it, and no more what Gradio says."""
         tab = next(iter(parse_qs(query).get("tab", [])), "").lower()
-        told = self.tabs.get(tab, self.page)
-        place = f"{where}/?tab={tab}" if tab in self.tabs else f"{where}/"
+        told = self.told_of.get(tab, self.page)
+        place = f"{where}/?tab={tab}" if tab in self.told_of else f"{where}/"
         title, description = escape(told.title), escape(told.description)
         width, height = PICTURE_SIZE
         ours = f"""<title>{title}</title>
@@ -95,6 +103,10 @@ class Front:
 <meta name="twitter:card" content="summary_large_image">
 """
         bare = _TITLE.sub("", _THEIRS.sub("", html), count=1)
+        if (
+            tab in self.tabs
+        ):  # in what Gradio lays the page out from, so that it begins with the tab and does not jump to it
+            bare = bare.replace(f'"selected":"{self.tabs[0]}"', f'"selected":"{tab}"', 1)
         return bare.replace("<head>", f"<head>\n{ours}", 1)
 
 

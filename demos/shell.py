@@ -103,7 +103,9 @@ def _guarded(
     start_sweeping(upload_folder(), KEEP_SECONDS)
     endpoints = {name[1:]: end["parameters"] for name, end in demo.get_api_info()["named_endpoints"].items()}
     gate = {"jobs": jobs, "folder": upload_folder(), "is_going": going.is_set, "endpoints": endpoints}
-    front = {"page": told or Told(demo.title, ""), "tabs": told_of}
+    bars = [block for block in demo.blocks.values() if isinstance(block, gr.Tabs) and block.selected]
+    tabs = [str(tab.id) for bar in bars[:1] for tab in bar.children if isinstance(tab, gr.Tab)]
+    front = {"page": told or Told(demo.title, ""), "told_of": told_of, "tabs": tabs}
     return [(Gate, (), gate), (Front, (), front)], jobs, going
 
 

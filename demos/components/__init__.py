@@ -29,8 +29,8 @@ def render(name: str, **values: Any) -> str:
 
 @cache
 def script(name: str) -> str:
-    """Return what a part does in the browser: `<name>.js`."""
-    return (HERE / f"{name}.js").read_text(encoding="utf-8")
+    """Return what a part does in the browser: `<name>.js`, which may use what `place.js` knows."""
+    return "".join((HERE / f"{file}.js").read_text(encoding="utf-8") for file in ("place", name))
 
 
 def part(name: str, html: str = "", **options: Any) -> gr.HTML:

@@ -1,10 +1,12 @@
 // Copies and shares; shows the picture of the visitor's own result; writes the HTML that embeds this tab.
 const said = element.querySelector("[data-said]");
 const embed = element.querySelector("[data-embed]");
-const place = new URL(".", location);
+const alternative = element.querySelector("[data-element]");
+const place = new URL(root);
+const called = host?.querySelector("h1").textContent ?? document.title;
 place.search = "?tab=" + embed.dataset.embed;
 const frame = `vision-models-${embed.dataset.embed}`;
-embed.textContent = `<iframe id="${frame}" src="${place}" title="${document.title}" loading="lazy"
+embed.textContent = `<iframe id="${frame}" src="${place}" title="${called}" loading="lazy"
   allow="clipboard-write; web-share; camera" style="width: 100%; height: 900px; border: 0"></iframe>
 <script>
   addEventListener("message", ({origin, data}) => {
@@ -13,6 +15,8 @@ embed.textContent = `<iframe id="${frame}" src="${place}" title="${document.titl
       frame.style.height = data.height + "px";
   });
 </script>`;
+alternative.textContent = `<script type="module" src="${new URL("gradio.js", root)}"></script>
+<gradio-app src="${place}"></gradio-app>`;
 
 const copy = async (text, words) => {
     try {
@@ -43,7 +47,7 @@ const drawn = async () => {  // the result, its left half as it was before, over
     pen.fillStyle = "#f7f2ea";
     pen.font = `${foot * 0.45}px sans-serif`;
     pen.textBaseline = "middle";
-    pen.fillText(`${document.title} · ${place.host}${place.pathname}`, foot / 2, height + foot / 2, width - foot);
+    pen.fillText(`${called} · ${place.host}${place.pathname}`, foot / 2, height + foot / 2, width - foot);
     return new Promise((ready) => canvas.toBlob(ready, "image/png"));
 };
 const passOn = async () => {
@@ -54,7 +58,7 @@ const passOn = async () => {
     }
     const file = new File([blob], "vision-models.png", {type: blob.type});
     if (pass.textContent.trim() === "Share picture" && navigator.canShare?.({files: [file]})) {
-        await navigator.share({files: [file], title: document.title, url: place.href}).catch(() => {});
+        await navigator.share({files: [file], title: called, url: place.href}).catch(() => {});
         return;
     }
     try {
@@ -81,7 +85,7 @@ element.addEventListener("click", async ({target}) => {
     } else if (target !== share) {
         return;
     } else if (share.textContent.trim() === "Share") {
-        await navigator.share({title: document.title, url: place.href}).catch(() => {});
+        await navigator.share({title: called, url: place.href}).catch(() => {});
     } else {
         await copy(place.href, "Link copied.");
     }

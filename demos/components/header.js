@@ -1,6 +1,7 @@
 // Turns the page from light to dark and back; the address remembers it, nothing else does.
 element.querySelector("button").addEventListener("click", () => {
     const theme = document.body.classList.toggle("dark") ? "dark" : "light";
+    if (host) return;
     const address = new URL(location);
     address.searchParams.set("__theme", theme);
     history.replaceState(history.state, "", address);
@@ -10,16 +11,21 @@ const SENTENCES = [
     [/^Invalid file type: (.*?)\. Only .*$/s, "“$1” is of a kind that is not taken here. Please choose another file."],
     [/^Connection (to the server was lost|errored out).*$/s, "The server does not answer. Please try again in a minute."],
 ];
-new MutationObserver(() => {
+// Pictures of samples are named from this page, wherever it stands.
+const complete = () => {
+    for (const picture of document.querySelectorAll("img[data-picture]:not([src])"))
+        picture.src = new URL(picture.dataset.picture, root);
     for (const text of document.querySelectorAll(".toast-message-text")) {
         const [pattern, sentence] = SENTENCES.find(([pattern]) => pattern.test(text.textContent)) ?? [];
         if (pattern) text.textContent = text.textContent.replace(pattern, sentence);
     }
-}).observe(document.body, {childList: true, subtree: true});
+};
+new MutationObserver(complete).observe(document.body, {childList: true, subtree: true});
+complete();
 // A server that is gone says nothing: the first question that it leaves unanswered does.
 const lost = element.querySelector(".lost");
 const ask = window.fetch;
-const isBack = () => ask(`${window.gradio_config?.root ?? location.origin}/health`).then(({ok}) => ok, () => false);
+const isBack = () => ask(new URL("health", root)).then(({ok}) => ok, () => false);
 const tell = async () => {
     if (!lost.hidden) return;
     lost.hidden = false;
@@ -28,6 +34,6 @@ const tell = async () => {
 };
 window.fetch = (...asked) => ask(...asked).catch((error) => {
     const where = new URL(asked[0]?.url ?? asked[0], location);
-    if (where.origin === location.origin && error.name === "TypeError" && navigator.onLine) tell();
+    if (where.origin === root.origin && error.name === "TypeError" && navigator.onLine) tell();
     throw error;
 });

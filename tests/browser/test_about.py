@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import urlopen
 
 import gradio as gr
@@ -90,6 +93,42 @@ def test_in_a_frame_it_is_as_wide_as_that_and_as_high_as_its_content(visitors: V
     page.wait_for_function("(before) => document.querySelector('iframe').clientHeight > before + 500", arg=before)
     inside = page.frames[-1]
     assert inside.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@contextmanager
+def served(html: str) -> Iterator[str]:
+    """Somebody's page, at an address of its own."""
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/blog"
+        server.shutdown()
+
+
+def test_without_a_frame_it_leaves_the_page_that_it_stands_on_as_it_is(visitors: Visitors, suite: str) -> None:
+    page = visitors.open(f"{suite}/?tab=exposure")
+    html = page.locator("#exposure-about [data-element]").text_content() or ""
+    with served(f"<title>Blog</title><p>Text</p>{html}") as blog:
+        page.goto(blog)
+        page.get_by_role("heading", name="Too dark?").wait_for()  # the tab that the element asks for
+        picture = page.get_by_role("button", name="Coffee").locator("img")
+        assert picture.evaluate("async (picture) => { await picture.decode(); return picture.naturalWidth; }") > 100
+        picture.click()
+        page.locator("#exposure-status").get_by_text("Done in").wait_for()
+        assert page.locator("#exposure-about [data-element]").text_content() == html
+        page.get_by_role("tab", name="Interactions").click()
+        page.get_by_role("heading", name="Who does what").wait_for()
+        assert (page.title(), page.url) == ("Blog", blog)
 
 
 def test_light_and_dark_are_one_click_away_and_a_reload_keeps_them(visitors: Visitors, url: str) -> None:

@@ -101,6 +101,29 @@ def test_what_stands_below_a_picture_hardly_moves_when_it_arrives(page: Page) ->
     assert abs(after["y"] - before["y"]) < 200  # pixels of 900; without room for the picture, it is 500
 
 
+SHIFTS = """() => {
+    window.shift = 0;
+    new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+    }).observe({type: "layout-shift", buffered: true});
+}"""
+
+
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 800}, PHONE])
+@pytest.mark.parametrize(("tab", "sample"), [("exposure", "Coffee"), ("interactions", "Cyclist")])
+def test_nothing_in_view_jumps_while_the_page_and_its_result_arrive(
+    visitors: Visitors, suite: str, size: dict[str, int], tab: str, sample: str
+) -> None:
+    page = visitors.open(suite, **size)
+    page.add_init_script(f"({SHIFTS})()")
+    page.goto(f"{suite}/?tab={tab}")
+    page.get_by_role("button", name=sample).click()
+    page.locator(f"#{tab}-status").get_by_text("Done in").wait_for()
+    page.locator("#compare img, #pairs img").first.evaluate("picture => picture.decode()")
+    page.wait_for_timeout(500)  # ms, in which all else arrives
+    assert page.evaluate("shift") < 0.1  # what browsers' makers call good
+
+
 def test_every_sample_has_a_picture_a_caption_and_a_licence(page: Page) -> None:
     samples = page.locator("#exposure-samples button")
     samples.first.wait_for()
