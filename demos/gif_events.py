@@ -5,7 +5,7 @@ import spaces  # before torch: on ZeroGPU it takes CUDA's place
 # isort: split
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -40,12 +40,12 @@ from demos.gif_visit import (
     left_out,
     with_files,
 )
-from demos.samples.videos import TASTES, liked_gifs, sample_video
+from demos.samples.videos import TASTES, is_sample, liked_gifs, sample_video
 from demos.shell import FAILED, HIDE, SHOW, line, weights_source
 from vision_models.errors import VideoError
 from vision_models.media.bars import without_bars
 from vision_models.media.edits import LONGEST_CAPTION, Edits
-from vision_models.media.videos import probe
+from vision_models.media.videos import Video, probe
 
 if TYPE_CHECKING:
     from vision_models.gifs.features import Samples
@@ -199,6 +199,9 @@ class Events:
             return known
 
         self.encode, self.remember = encode, remember
+        # Samples, which are nobody's, are looked at once.
+        self.of_sample: tuple[list[VideoIndexPart], str] | None = None  # with its film strip
+        self.of_tastes: dict[int, list[NDArray[np.float32]]] = {}
 
     def watch(self, visit: Visit, file: dict[str, Any] | None) -> Iterator[tuple[Any, ...]]:
         """Decode the video and look at it, stretch by stretch, for as long as the visitor wants it."""
@@ -214,29 +217,38 @@ class Events:
             video = without_bars(check_length(probe(path), VIDEO_SECONDS, "video"))
             length = clock(video.duration_s)
             yield working(f"Watching your video, {length} long…")
-            strip = FilmStrip(video)
-            parts = []
-            for samples in self.predictor.sample(video):
-                if visit.wanted != path:
-                    break
-                parts.append(self.encode(samples))
-                strip.add(samples.look_times, samples.windows[:, 0])
-                left = (time.perf_counter() - start) * (video.duration_s / samples.end_s - 1)
-                more = f", about {left:.0f} s to go" if left > 1 else ""
-                said = f"Watched {clock(samples.end_s)} of {length}{more}…"
-                yield working(said, 100 * samples.end_s / video.duration_s, strip.picture(so_far=True))
+            sample = is_sample(path)
+            parts, strip = self.of_sample if sample and self.of_sample else (yield from self._look(visit, video, start))
             if visit.wanted != path:
                 yield finished("Cancelled.") if visit.wanted is None else KEEP
                 return
+            if sample:
+                self.of_sample = parts, strip
             index = self.predictor.join(video, parts)
         except VideoError as error:
             yield finished(str(error), "problem")
             return
         with new_folder() as folder:
-            visit.job = Job(path, index, strip.picture(), folder)
+            visit.job = Job(path, index, strip, folder)
         took = max(time.perf_counter() - start, 0.1)
         said = f"Watched {length} of video in {took:.1f} s. Weights: {weights_source(self.predictor.weights_file)}."
         yield finished(said, result=True)
+
+    def _look(
+        self, visit: Visit, video: Video, start: float
+    ) -> Generator[tuple[Any, ...], None, tuple[list["VideoIndexPart"], str]]:
+        """Give what the page shows meanwhile; return what the network saw of each stretch, and the film strip."""
+        strip, parts = FilmStrip(video), []
+        for samples in self.predictor.sample(video):
+            if visit.wanted != video.path:
+                break
+            parts.append(self.encode(samples))
+            strip.add(samples.look_times, samples.windows[:, 0])
+            left = (time.perf_counter() - start) * (video.duration_s / samples.end_s - 1)
+            more = f", about {left:.0f} s to go" if left > 1 else ""
+            said = f"Watched {clock(samples.end_s)} of {clock(video.duration_s)}{more}…"
+            yield working(said, 100 * samples.end_s / video.duration_s, strip.picture(so_far=True))
+        return parts, strip.picture()
 
     def rank(self, visit: Visit, percent: float, count: int, length_s: float, *look: Any) -> tuple[Any, ...]:
         """Score the video for the GIFs that count now, and show what that leads to."""
@@ -273,8 +285,9 @@ class Events:
         with new_folder() as folder:
             gifs = [deleted_on_schedule(Path(shutil.copy(gif, folder))) for gif in liked_gifs(TASTES[index])]
             video = str(shutil.copy(sample_video(), folder)) if uploaded(file) is None else gr.skip()
-        vectors = [vector for vector in self.remember(gifs) if not isinstance(vector, str)]
-        visit.liked = [Liked(gif, gif.name, vector) for gif, vector in zip(gifs, vectors, strict=True)]
+        if index not in self.of_tastes:
+            self.of_tastes[index] = [vector for vector in self.remember(gifs) if not isinstance(vector, str)]
+        visit.liked = [Liked(gif, gif.name, seen) for gif, seen in zip(gifs, self.of_tastes[index], strict=True)]
         visit.disliked = []
         yield visit, gallery(visit.liked, visit.disliked), video, line("")
 

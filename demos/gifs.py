@@ -64,8 +64,8 @@ VIDEO_TYPES = HISTORY_TYPES  # which endings a browser calls video depends on th
 HEADLINE = "The GIFs that you would have cut."
 SENTENCE = """Show a few GIFs that you like and drop in a video: its best moments come back, chosen the way you choose.
 A single GIF is enough, and no words are needed."""
-EMPTY = """Your GIFs appear here: what you get beside what everyone gets, and why. A click on Cats, Coffee or Space
-shows how it works."""
+EMPTY = """Your GIFs appear here: what you get beside what everyone gets, and why. A click on Cats, Coffee, Space
+or Streets shows how it works."""
 BORROW = "Nothing at hand? Borrow a taste, with a sample video:"
 BLEND = "0 is what everyone gets, 100 is all yours."
 HOW = """A network looks at some pictures a second of your video and of your GIFs, and puts into numbers what it sees.

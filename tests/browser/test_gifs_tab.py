@@ -553,6 +553,18 @@ def test_one_click_on_a_taste_shows_what_personalisation_does(page: Page) -> Non
 
 
 @browser
+def test_a_taste_that_somebody_has_tried_is_not_looked_at_again(visitors: Visitors, page: Page, site: Site) -> None:
+    page.get_by_role("button", name="Streets").click()
+    wait_for_gifs(page)
+    asked = len(site.colours.looks)
+    other = visitors.open(site.url)
+    other.get_by_role("button", name="Streets").click()
+    wait_for_gifs(other)
+    assert other.locator(".liked > li").count() == 2
+    assert len(site.colours.looks) == asked
+
+
+@browser
 def test_a_video_alone_gives_what_everyone_gets_and_one_gif_makes_it_personal_at_once(
     page: Page, site: Site, film: Path, green_gif: Path
 ) -> None:
