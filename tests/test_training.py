@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from vision_models import training
-from vision_models.training import Logbook, Stateful, TrainingRun, follow
+from vision_models.distributed import Part
+from vision_models.training import Logbook, Stateful, TrainingRun, follow, own_numbers
 
 
 class Run(TrainingRun):
@@ -76,3 +77,15 @@ def test_averaged_weights_follow_slowly_and_counters_at_once() -> None:
     assert average.weight.item() == pytest.approx(0.9)
     assert average.num_batches_tracked is not None
     assert average.num_batches_tracked.item() == 1
+
+
+def test_processes_share_every_joint_batch_and_have_as_many_samples_each() -> None:
+    first, second = ([*own_numbers(8, 17, Part(rank, 2))] for rank in (0, 1))
+    assert (first, second) == ([8, 10, 12, 14], [9, 11, 13, 15])
+    assert [*own_numbers(8, 17)] == [*range(8, 17)]
+
+
+def test_a_batch_that_does_not_suffice_for_all_processes_is_refused_in_words() -> None:
+    assert Part(1, 4).of(16) == 4
+    with pytest.raises(ValueError, match="3 processes cannot share a batch of 16 equally"):
+        Part(1, 3).of(16)

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from vision_models.distributed import ALONE, Part, average, here
 from vision_models.media.photos import PHOTO_SUFFIXES
 
 LOG = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class TrainingRun(ABC):
 
 
 class Logbook:
-    """Keeps a run's time, and now and then saves it, logs its losses and tells of them."""
+    """Keeps a run's time, and now and then saves it, logs its losses and tells of them, in the first process alone."""
 
     def __init__(self, run: TrainingRun, samples: int, out: Path) -> None:
         self.run, self.samples = run, samples
@@ -126,7 +127,10 @@ class Logbook:
         """Follow a step: its losses by name, each a scalar, and what else the log should say."""
         run, now = self.run, time.monotonic()
         run.seconds = now - self._started
-        self._losses.append(torch.stack([*losses.values()]))
+        mean = average(torch.stack([*losses.values()]))
+        if here().rank:
+            return
+        self._losses.append(mean)
         if now - self._logged_at > LOG_SECONDS:
             means = dict(zip(losses, torch.stack(self._losses).mean(dim=0).tolist(), strict=True))
             with self.log.open("a") as log:
@@ -140,7 +144,8 @@ class Logbook:
 
     def close(self) -> None:
         """Save the finished run."""
-        self.run.save(self.checkpoint)
+        if not here().rank:
+            self.run.save(self.checkpoint)
 
 
 def find_photos(folder: Path) -> list[Path]:
@@ -166,7 +171,12 @@ def loader(
     )
 
 
-def own_numbers(start: int, stop: int) -> range:
-    """Which of the samples `start` to `stop` - 1 this process makes; every sample is made in one process."""
+def own_numbers(start: int, stop: int, part: Part = ALONE) -> range:
+    """Which of the samples `start` to `stop` - 1 this process makes; every sample is made in one process.
+
+    Each of several processes that train together makes its part of every joint batch, and as many as the others: the
+    last few of a run are left out where they do not suffice for all.
+    """
     worker = get_worker_info()
-    return range(start + worker.id, stop, worker.num_workers) if worker else range(start, stop)
+    numbers = range(start + worker.id, stop, worker.num_workers) if worker else range(start, stop)
+    return part.share(numbers[: len(numbers) - len(numbers) % part.size])

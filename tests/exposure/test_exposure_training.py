@@ -1,6 +1,8 @@
 """Rendering triplets, training, evaluating: on tiny panoramas of our own."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from two_processes import expect_the_same
 from typer.testing import CliRunner
 
 from vision_models import training
@@ -192,6 +195,33 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     assert a.keys() == b.keys()
     for name in a:
         torch.testing.assert_close(a[name], b[name], rtol=1e-3, atol=1e-5)
+
+
+TWO_STEPS = replace(TINY, stages=(Stage(size=32, samples=16, batch=8),), learning_rate=1e-2)
+
+
+def test_torchrun_with_two_processes_learns_from_the_joint_batch_what_one_does(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "LOG_SECONDS", -1)
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    train.train(scenes, alone, TWO_STEPS, device="cpu", workers=0)
+    program = tmp_path / "program.py"
+    program.write_text(f"""
+import sys
+sys.path[:0] = {sys.path!r}
+from test_exposure_training import TWO_STEPS, app, train, training
+training.LOG_SECONDS = -1
+train.RECIPES["compact"] = TWO_STEPS
+app()
+""")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(program)]
+    command = [*torchrun, "train", "exposure", "--data", str(scenes), "--out", str(together), "--device", "cpu"]
+    done = subprocess.run([*command, "--workers", "0"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Wrote ") == done.stdout.count("\n") == 1
+    assert done.stderr.count("16 of 16 samples   HDR loss") == 1
+    expect_the_same(alone, together)
 
 
 def test_training_learns(scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

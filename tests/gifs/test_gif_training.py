@@ -1,20 +1,25 @@
 """Encoder, scorers, training and evaluation of the GIF highlights: on tiny pictures and clips of our own."""
 
 import json
+import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
+from two_processes import expect_the_same, in_two_processes
 from typer.testing import CliRunner
 
 from vision_models import training
 from vision_models.backbones.efficientnet import EfficientNetLite0
 from vision_models.backbones.movenet import MoveNet
 from vision_models.cli.app import app
+from vision_models.distributed import here
 from vision_models.errors import WeightsFormatError
 from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.evaluation.evaluate import cases
@@ -38,6 +43,7 @@ CONFIG = PHDConfig(side=32, embedding=8, hidden=(16, 8), background=4)
 ENCODER = EncoderRecipe(config=CONFIG, samples=24, batch=8)
 POSE = PoseRecipe(samples=16, batch=8)
 RECIPE = Recipe(config=CONFIG, habits=Habits(segments=6), photos_per_topic=8, dull=5, steps=10, users=4)
+Network = TypeVar("Network", bound=torch.nn.Module)
 TOPICS = [f"topic {letter}" for letter in "abcdefghijk"]
 
 
@@ -204,6 +210,77 @@ def test_an_interrupted_encoder_run_goes_on_where_it_was(
     twice = train_encoder.train_encoder(sets, tmp_path / "twice", ENCODER, device="cpu", workers=0)
     assert calls == [0, 8, 16, 16]
     assert twice.read_bytes() == once.read_bytes()
+
+
+def lively(network: Network) -> Network:
+    """Let a random network see more of a picture, of which its layers otherwise leave nothing."""
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(2)
+    return network
+
+
+def learn(sets: Path, scorers: Path, out: Path) -> None:
+    """Train encoder and joints in one folder, and the scorers in that of another run. Every step is logged."""
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "LOG_SECONDS", -1)
+        patch.setattr(train_encoder, "initial_backbone", lambda: lively(random_backbone()))
+        train_encoder.train_encoder(sets, out, ENCODER, device="cpu", workers=0)
+        patch.setattr(train_pose, "read_movenet", lambda _: lively(random_movenet()))
+        train_pose.train_pose(sets, sets, out, POSE, device="cpu", workers=0)
+        patch.setattr(torch.nn.Dropout, "forward", lambda _, x: x)  # every process draws its own
+        patch.setattr(train_module, "LOG_STEPS", 1)
+        patch.setattr(train_module.LOG, "info", said.append)
+        patch.setattr(train_module, "compressed", dict)
+        encoder, pose = (scorers / name / f"{name}.safetensors" for name in ("encoder", "pose"))
+        train_module.train(sets, encoder, pose, scorers, replace(RECIPE, steps=2), device="cpu")
+    if not here().rank:
+        (scorers / "said.txt").write_text("\n".join(said))
+
+
+def learn_and_stumble(sets: Path, scorers: Path, out: Path, other: Path) -> None:
+    """Do that, and train the encoder once more in another folder, with a break."""
+    learn(sets, scorers, out)
+    step = train_encoder.EncoderRun.step
+    calls = []
+
+    def stumble(run: train_encoder.EncoderRun, *batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        calls.append(run.seen)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return step(run, *batch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "SAVE_SECONDS", -1)
+        patch.setattr(train_encoder, "initial_backbone", lambda: lively(random_backbone()))
+        patch.setattr(train_encoder.EncoderRun, "step", stumble)
+        with pytest.raises(KeyboardInterrupt):
+            train_encoder.train_encoder(sets, other, ENCODER, device="cpu", workers=0)
+        train_encoder.train_encoder(sets, other, ENCODER, device="cpu", workers=0)
+    assert calls == [0, 8, 16, 16]
+
+
+def test_two_processes_learn_from_the_joint_batch_what_one_does_and_go_on_after_a_break(
+    sets: Path, trained: Path, tmp_path: Path
+) -> None:
+    runs = [tmp_path / "alone", tmp_path / "together"]
+    for run in runs:
+        shutil.copytree(trained.parent, run / "scorers")
+    alone, together = runs
+    learn(sets, alone / "scorers", alone)
+    in_two_processes(learn_and_stumble, tmp_path, sets, together / "scorers", together, tmp_path / "stumbled")
+    for network in ("encoder", "pose"):
+        expect_the_same(alone / network, together / network)
+    weights = [folder / "encoder" / "encoder.safetensors" for folder in (together, tmp_path / "stumbled")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    one, other = (load_tensors(run / "scorers" / "gifs.safetensors")[0] for run in runs)
+    for name, tensor in one.items():
+        if tensor.dim() > 1:  # what is added to all scores is of no consequence, and drifts
+            torch.testing.assert_close(other[name], tensor, rtol=1e-4, atol=1e-5)
+    mine, joint = ((run / "scorers" / "said.txt").read_text() for run in runs)
+    assert "2 of 2 steps   svm_d" in mine
+    assert joint == mine
 
 
 def test_a_view_that_shows_a_wanted_segment_first_costs_less() -> None:

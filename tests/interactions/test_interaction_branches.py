@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 import torch
 from made_teacher import write_teacher
+from two_processes import in_two_processes
 from typer.testing import CliRunner
 
 from vision_models.backbones.efficientnet import EfficientNetLite3
 from vision_models.cli.app import app
+from vision_models.distributed import here
 from vision_models.errors import DataError
 from vision_models.interactions.evaluation.vcoco import read_photo_index
+from vision_models.interactions.evaluation.vcoco_metrics import TruePeople
 from vision_models.interactions.network import CompactInteractNet, geometry
 from vision_models.interactions.predictor import InteractionPredictor
 from vision_models.interactions.ranking import MISSED, Factors
@@ -30,6 +33,7 @@ from vision_models.interactions.training.subjects import TOPICS
 from vision_models.interactions.training.weak_people import WeakPerson, read_captions, role_classes
 from vision_models.interactions.vocabulary import ACTIONS, OBJECTS, VERB_NAMES, Action
 from vision_models.media.photos import read_photo
+from vision_models.weights.checkpoint import load_tensors
 
 RIDE = ACTIONS.index(Action("ride", "instr"))
 RIDER, HORSE, CUP = range(3)
@@ -90,6 +94,37 @@ def test_the_command_trains_weights_that_answer(
 
 
 RECIPE = training.BranchesRecipe()
+
+
+def learn(folder: Path, out: Path) -> None:
+    """Train on the photos that `sources` made, and write down which process looked at which photo."""
+    looked_at: list[str] = []
+
+    def look(network: CompactInteractNet, photo: tuple[Path, TruePeople]) -> dict[str, torch.Tensor]:
+        looked_at.append(photo[0].name)
+        return look_at_photo(network, photo)
+
+    names = ("index.jsonl", "photos", "", "teacher.npz", "scene.npz", "captions.jsonl", "photos")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "train_relations", lambda _: Relations())
+        patch.setattr(training, "look_at_photo", look)
+        patch.setattr(features, "CHUNK", 1)
+        recipe = replace(RECIPE, epochs=2)
+        training.train_branches(training.Sources(*(folder / name for name in names)), out, recipe, device="cpu")
+    (out / f"{here().rank}.json").write_text(json.dumps(looked_at))
+
+
+def test_two_processes_look_at_photos_together_and_leave_the_weights_that_one_does(
+    sources: list[str], tmp_path: Path
+) -> None:
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    learn(tmp_path, alone)
+    in_two_processes(learn, tmp_path, tmp_path, together)
+    looked_at = [json.loads((together / f"{rank}.json").read_text()) for rank in (0, 1)]
+    assert looked_at == [["COCO_000000000001.jpg"], ["COCO_000000000002.jpg"]]
+    expected, found = (load_tensors(run / "interactions.safetensors")[0] for run in (alone, together))
+    for name, tensor in expected.items():
+        assert torch.equal(found[name], tensor), name
 
 
 def test_every_branch_learns(sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,15 @@ import pytest
 import torch
 from made_teacher import write_teacher
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
+from two_processes import expect_the_same, in_two_processes
 from typer.testing import CliRunner
 
+from vision_models import training as shared
 from vision_models.cli.app import app
 from vision_models.interactions.backbone import LEVELS, Pyramid, Width
 from vision_models.interactions.config import InteractNetConfig
 from vision_models.interactions.network import InteractNet
+from vision_models.interactions.training import losses as losses_module
 from vision_models.interactions.training import train as training
 from vision_models.interactions.training.data import Sample, read_samples, repeats, verb_counts, view
 from vision_models.interactions.training.initialise import load_torchvision_detector
@@ -61,6 +64,7 @@ def photo_sets(tmp_path: Path) -> Path:
         for name in names:
             cv2.imwrite(str(photos / name), rng.integers(0, 256, (240, 320, 3), np.uint8))
             boxes = [[PERSON, 0.9, 100, 40, 180, 160], [HORSE, 0.8, 60, 90, 260, 230], [PERSON, 0.2, 0, 0, 20, 40]]
+            boxes += [[HORSE, 0.8, 200, 20, 300, 120]] if source == "others" else []
             found[f"{Path(folder).name}/{name}".lstrip("/")] = {"size": [320, 240], "boxes": boxes}
         labels = root / "labels" / f"{source}.json.gz"
         labels.parent.mkdir(exist_ok=True)
@@ -296,6 +300,27 @@ def test_an_interrupted_training_goes_on_where_it_stopped(
     monkeypatch.setattr(Run, "step", counted)
     train(photo_sets, tmp_path / "run", TINY, device="cpu", workers=0)
     assert seen == [2, 4, 6, 8]
+
+
+UNEQUAL = replace(TINY, config=replace(TINY.config, proposals=20), batch=4, seed=35)
+
+
+def learn(photo_sets: Path, out: Path) -> None:
+    """Train two steps, each of them logged. Chance, of which every process has its own, has no say in what is seen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared, "LOG_SECONDS", -1)
+        patch.setattr(torch, "randperm", lambda many, device: torch.arange(many, device=device))
+        patch.setattr(losses_module, "shaken", lambda boxes: boxes)
+        train(photo_sets, out, UNEQUAL, device="cpu", workers=0)
+
+
+def test_two_processes_learn_from_the_joint_batch_what_one_does(photo_sets: Path, tmp_path: Path) -> None:
+    batches = training.Views(read_samples(photo_sets), UNEQUAL, 0, 2)
+    people = [[len(one.people) for one in labels] for _, labels in batches]
+    assert people == [[1, 0, 1, 0], [1, 1, 0, 1]]  # of which the second process has none, then more than the first
+    learn(photo_sets, tmp_path / "alone")
+    in_two_processes(learn, tmp_path, photo_sets, tmp_path / "together")
+    expect_the_same(tmp_path / "alone", tmp_path / "together")
 
 
 def test_every_loss_teaches_something(photo_sets: Path) -> None:

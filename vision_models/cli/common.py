@@ -8,9 +8,10 @@ from __future__ import annotations
 import csv
 import functools
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
 
@@ -42,6 +43,22 @@ def one_line_errors(command: Callable[Arguments, Result]) -> Callable[Arguments,
             raise _stop(f"{error.name} is missing. Install what training and evaluation need: {extras}") from error
         except (VisionModelsError, ValueError, OSError) as error:
             raise _stop(str(error)) from error
+
+    return run
+
+
+def jointly(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Have a command that trains join the other processes, if torchrun has started several. The first one speaks."""
+
+    @functools.wraps(command)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        if os.environ.get("WORLD_SIZE", "1") == "1":
+            return command(*args, **kwargs)
+        from vision_models.distributed import joined
+
+        with joined() as part, redirect_stdout(None) if part.rank else nullcontext():
+            logging.getLogger("vision_models").setLevel(logging.WARNING if part.rank else logging.INFO)
+            return command(*args, **kwargs)
 
     return run
 

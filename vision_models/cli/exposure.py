@@ -16,6 +16,7 @@ from vision_models.cli.common import (
     about,
     check_output,
     for_each_photo,
+    jointly,
     need_one_of,
     one_line_errors,
     whole,
@@ -79,6 +80,7 @@ class Size(StrEnum):
 
 
 @one_line_errors
+@jointly
 def train(
     data: Annotated[
         Path, typer.Option(help="Folder of HDR panoramas (.hdr or .exr); every sixth by name is held out.", exists=True)

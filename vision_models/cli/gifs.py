@@ -15,6 +15,7 @@ from vision_models.cli.common import (
     WorkersOption,
     about,
     check_output,
+    jointly,
     need_one_of,
     one_line_errors,
 )
@@ -112,6 +113,7 @@ def gif(
 
 
 @one_line_errors
+@jointly
 def train_encoder(
     data: Annotated[Path, typer.Option(help="Folder of photo sets, see the model card.", exists=True)],
     out: OutOption,
@@ -127,6 +129,7 @@ def train_encoder(
 
 
 @one_line_errors
+@jointly
 def train_pose(
     data: Annotated[Path, typer.Option(help="Folder of photo sets, see the model card.", exists=True)],
     teacher: Annotated[Path, typer.Option(help="movenet-lightning.json, see the model card.", exists=True)],
@@ -143,6 +146,7 @@ def train_pose(
 
 
 @one_line_errors
+@jointly
 def train(
     data: Annotated[Path, typer.Option(help="Folder of photo sets and clips, see the model card.", exists=True)],
     encoder: Annotated[Path, typer.Option(help="What `train gifs-encoder` wrote.", exists=True)],

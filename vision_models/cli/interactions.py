@@ -15,6 +15,7 @@ from vision_models.cli.common import (
     WorkersOption,
     about,
     for_each_photo,
+    jointly,
     need_one_of,
     one_line_errors,
     whole,
@@ -174,6 +175,7 @@ class Size(StrEnum):
 
 
 @one_line_errors
+@jointly
 def train(
     out: OutOption,
     index: Annotated[

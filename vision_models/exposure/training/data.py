@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from vision_models.distributed import Part, here
 from vision_models.exposure.training.camera import (
     PLAIN_CAMERA,
     Camera,
@@ -81,6 +82,7 @@ class Triplets(IterableDataset[Triplet]):
     start: int
     stop: int
     shares: Shares = field(default_factory=Shares)
+    part: Part = field(default_factory=here)  # whose groups are yielded
 
     # Every process reads its own, each when it is needed first: a GPU would wait for a minute otherwise.
     @cached_property
@@ -94,7 +96,7 @@ class Triplets(IterableDataset[Triplet]):
     def __iter__(self) -> Iterator[Triplet]:
         if get_worker_info():
             cv2.setNumThreads(1)  # the other processes have their own share of the cores
-        for index in own_numbers(self.start, self.stop):
+        for index in own_numbers(self.start, self.stop, self.part):
             yield self.group(index)
 
     def group(self, index: int) -> Triplet:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vision_models.devices import choose_device
+from vision_models.distributed import ALONE, here, parallel
 from vision_models.exposure.config import DRHTConfig
 from vision_models.exposure.network import DRHT
 from vision_models.exposure.training.data import Shares, Triplet, Triplets, batches
@@ -100,12 +101,16 @@ class Run(TrainingRun):
     seen: int = 0  # photos
     seconds: float = 0.0
     network: DRHT = field(init=False)
+    parallel: nn.Module = field(init=False)  # the network, as it learns together with those of other processes
     average: DRHT = field(init=False)  # the exponential average of the network's weights, which is what ships
     optimiser: torch.optim.Adam = field(init=False)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.recipe.seed)
         self.network = DRHT(self.recipe.config).to(self.device)
+        if self.network.judge is not None:
+            self.network.judge.requires_grad_(requires_grad=False)  # it learns later, in the average
+        self.parallel = parallel(self.network)
         self.average = DRHT(self.recipe.config).to(self.device)
         self.average.load_state_dict(self.network.state_dict())
         self.optimiser = torch.optim.Adam(self.network.parameters())
@@ -126,7 +131,7 @@ class Run(TrainingRun):
         self.average.load_state_dict(self.network.state_dict())
 
     def step(self, photos: Tensor, radiance: Tensor, right: Tensor) -> dict[str, Tensor]:
-        """Learn from one batch, as `data.batches` makes them. Returns the losses by name."""
+        """Learn from this process's part of a batch, as `data.batches` makes them. Returns the losses by name."""
         recipe = self.recipe
         self.network.train()
         if self.seen >= (1 - recipe.frozen_norm) * recipe.samples:
@@ -137,14 +142,14 @@ class Run(TrainingRun):
         photo = photos.flatten(0, 1).float().div(255).to(memory_format=torch.channels_last)
         radiance, right = (part.repeat_interleave(exposures, dim=0) for part in (radiance, right))
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
-            prediction = self.network(photo)
+            prediction = self.parallel(photo)
         hdr, ldr = losses(prediction, radiance, right, recipe.config, recipe.ssim_weight)
         self.optimiser.zero_grad(set_to_none=True)
         (recipe.hdr_weight * hdr + ldr).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         follow(self.average, self.network, recipe.ema_decay)
-        self.seen += groups * exposures
+        self.seen += groups * exposures * here().size
         return {"HDR": hdr.detach(), "LDR": ldr.detach()}
 
 
@@ -188,18 +193,22 @@ def train(
         exposures=recipe.exposures,
     )
 
+    for stage in recipe.stages:
+        here().of(stage.batch // recipe.exposures)  # or an error, before hours of work
     logbook = Logbook(run, recipe.samples, out)
     for batch in _batches(recipe, triplets, run.seen, workers):
         logbook.note(run.step(*(part.to(run.device) for part in batch)), size=batch[0].shape[-1])
     logbook.close()
+    weights = out / "exposure.safetensors"
+    if here().rank:
+        return weights  # what is left takes minutes: the first process does it
     judge = recipe.judge
     groups = judge.samples // recipe.exposures
-    photographed = triplets(size=judge.size, seed=judge.seed, start=0, stop=groups, shares=judge.shares)
+    photographed = triplets(size=judge.size, seed=judge.seed, start=0, stop=groups, shares=judge.shares, part=ALONE)
     train_judge(run.average, photographed, out, judge, workers)
     record = asdict(recipe) | {"begun_with": sha256_of(begin_with) if begin_with else None}
     record |= {"seconds": round(run.seconds), "device": run.device.type}
     (out / "recipe.json").write_text(json.dumps(record, indent=2) + "\n")
-    weights = out / "exposure.safetensors"
     state = run.average.state_dict()
     halved = {name: tensor.half() if tensor.dim() == 4 else tensor for name, tensor in state.items()}
     save_tensors(weights, halved, asdict(recipe.config))
@@ -210,13 +219,13 @@ def _batches(recipe: Recipe, triplets: Callable[..., Triplets], seen: int, worke
     """The batches that are still to come after `seen` photos, stage by stage."""
     first = 0
     for number, stage in enumerate(recipe.stages):
-        groups = stage.samples // recipe.exposures
+        groups, batch = stage.samples // recipe.exposures, stage.batch // recipe.exposures
         done = min(max(seen - first, 0) // recipe.exposures, groups)
         first += stage.samples
         if done == groups:
             continue
         stream = triplets(size=stage.size, seed=recipe.seed + number, start=done, stop=groups, shares=recipe.shares)
-        yield from loader(stream, stage.batch // recipe.exposures, workers, batches)
+        yield from loader(stream, here().of(batch), workers, batches)
 
 
 def _freeze_norm(network: nn.Module) -> None:

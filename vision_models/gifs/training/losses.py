@@ -6,18 +6,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vision_models.distributed import here, pooled
 from vision_models.gifs.network import PHDGIFs, similarity_features
 from vision_models.gifs.training.everyone import Everyone
 from vision_models.gifs.training.users import Users
 
 
 def ranking_loss(scores: Tensor, wanted: Tensor, huber: float) -> Tensor:
-    """Video2GIF's loss on all pairs of a video: scores (U, S), wanted (U, S) bool. A scalar."""
+    """Video2GIF's loss on all pairs of a video: scores (U, S), wanted (U, S) bool. A scalar.
+
+    Of several processes that train together, each has its own videos.
+    """
     margin = 1 - scores[:, :, None] + scores[:, None, :]  # (U, S, S): row above column?
     slack = margin.clamp_min(0)
     loss = torch.where(slack <= huber, 0.5 * slack.square(), huber * (slack - 0.5 * huber))
     pairs = wanted[:, :, None] & ~wanted[:, None, :]
-    return loss[pairs].mean()
+    return pooled(loss[pairs].mean(), pairs.sum())
 
 
 def personal_losses(model: PHDGIFs, users: Users, huber: float) -> dict[str, Tensor]:
@@ -52,9 +56,9 @@ def everyone_losses(
     """What the same two get wrong of GIFs beside random stretches of video, and beside what nobody wants."""
     device = model.fusion_weight.device
     chosen = [some[rng.integers(len(some), size=pairs)] for some in (everyone.gifs, everyone.ordinary, everyone.dull)]
-    some = torch.from_numpy(np.stack(chosen, axis=1)).to(device)  # (pairs, 3, D)
-    wanted = torch.tensor([True, False, False], device=device).expand(pairs, 3)
-    over = torch.tensor([True, True, False], device=device).expand(pairs, 3)
+    some = torch.from_numpy(here().share(np.stack(chosen, axis=1))).to(device)  # (pairs, 3, D)
+    wanted = torch.tensor([True, False, False], device=device).expand(len(some), 3)
+    over = torch.tensor([True, True, False], device=device).expand(len(some), 3)
     scores = {"generic": model.generic(some), "svm": model.svm(some)[..., 0]}
     return {
         f"{name}_everyone": ranking_loss(score, wanted, huber) + ranking_loss(score, over, huber)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from vision_models.devices import choose_device
+from vision_models.distributed import average, average_gradients, first_alone, here, own_chance
 from vision_models.gifs.config import WEIGHTS, PHDConfig
 from vision_models.gifs.evaluation.metrics import average_precision
 from vision_models.gifs.network import PHDGIFs
@@ -34,6 +35,7 @@ from vision_models.weights.record import WeightsFile
 
 LOG = logging.getLogger(__name__)
 
+LOG_STEPS = 200  # from one line about progress to the next
 USUAL_ASPECT = 4 / 3  # of the photos, which are kept squashed
 
 
@@ -98,24 +100,29 @@ def train(
     photos = read_photos(data)
     training, validation = split_topics(photos)
     seen = sha256_of(encoder)[:8] + sha256_of(pose)[:8]
-    movements = clip_movements(data, recipe.config, model.pose, out / f"movements-{seen}.npz")
+    with first_alone():
+        movements = clip_movements(data, recipe.config, model.pose, out / f"movements-{seen}.npz")
     motion, moved = (_standardised(some) for some in (movements.motion, movements.pose))
     for name, (_, mean, scale) in (("motion", motion), ("pose", moved)):
         model.get_buffer(f"{name}_mean").copy_(torch.from_numpy(mean))
         model.get_buffer(f"{name}_scale").copy_(torch.from_numpy(scale))
     moves = Moves(motion[0], moved[0][:, STILL_SIZE:])
-    views, rows = _photo_views(model, photos, recipe, out / f"views-{seen}.npz")
+    with first_alone():
+        views, rows = _photo_views(model, photos, recipe, out / f"views-{seen}.npz")
     names = np.array([photos[row].topic for row in rows])
     pools = [make_pool(views, names, split, moves, recipe.config) for split in (training, validation)]
 
     everyone = None
     if (data / "gifs").is_dir():
-        everyone = read_everyone(
-            data, _predictor(model, encoder, where), recipe.dull, recipe.seed, out / f"everyone-{seen}.npz"
-        )
+        predictor, kept = _predictor(model, encoder, where), out / f"everyone-{seen}.npz"
+        with first_alone():
+            everyone = read_everyone(data, predictor, recipe.dull, recipe.seed, kept)
 
     started = time.monotonic()
     _fit(model, pools[0], everyone, recipe)
+    weights = out / "gifs.safetensors"
+    if here().rank:
+        return weights
     _choose_fusion(model, pools[1], recipe)
     if everyone is not None:
         _log_everyone(model, everyone)
@@ -126,7 +133,6 @@ def train(
         "topics": {"training": sorted(training), "validation": sorted(validation)},
     }
     (out / "recipe.json").write_text(json.dumps(record, indent=2) + "\n")
-    weights = out / "gifs.safetensors"
     # In 8 bits: a Space takes no file above 10 MB without LFS, and what it ranks is the same.
     save_tensors(weights, compressed(model.state_dict()), asdict(recipe.config))
     return weights
@@ -153,9 +159,10 @@ def _fit(model: PHDGIFs, pool: Pool, everyone: Everyone | None, recipe: Recipe) 
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
     model.train()
+    own_chance()
     for step in range(1, recipe.steps + 1):
-        users = simulate(pool, recipe.users, recipe.habits, rng)
-        agreed = simulate(pool, recipe.users // 2, recipe.everyone, rng)
+        users = simulate(pool, recipe.users, recipe.habits, rng).of(here())
+        agreed = simulate(pool, recipe.users // 2, recipe.everyone, rng).of(here())
         losses = personal_losses(model, users, recipe.huber) | generic_losses(model, agreed, recipe.huber)
         if everyone is not None:
             losses |= everyone_losses(model, everyone, recipe.users, recipe.huber, rng)
@@ -163,10 +170,12 @@ def _fit(model: PHDGIFs, pool: Pool, everyone: Everyone | None, recipe: Recipe) 
         loss = sum(losses.values(), decay)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(optimiser)
         optimiser.step()
         schedule.step()
-        if step % 200 == 0:
-            said = "   ".join(f"{name} {value.item():.3f}" for name, value in losses.items())
+        if step % LOG_STEPS == 0:
+            means = average(torch.stack([*losses.values()]).detach())
+            said = "   ".join(f"{name} {value:.3f}" for name, value in zip(losses, means.tolist(), strict=True))
             LOG.info(f"{step:>7} of {recipe.steps} steps   {said}")
     model.eval()
 

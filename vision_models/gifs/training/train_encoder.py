@@ -23,6 +23,7 @@ from torch.utils.data import IterableDataset
 
 from vision_models.backbones.efficientnet import FEATURES, EfficientNetLite0
 from vision_models.devices import choose_device
+from vision_models.distributed import Part, average_gradients, first_alone, gather, here
 from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.network import FrameEncoder
 from vision_models.gifs.training.data import cached_images, jitter, read_photos, split_topics
@@ -73,11 +74,12 @@ class _Views(IterableDataset[tuple[NDArray[np.uint8], int]]):
     seed: int
     start: int  # the first number, and ...
     stop: int  # ... the one after the last
+    part: Part = field(default_factory=here)  # whose views are yielded
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], int]]:
         images = np.load(self.cache, mmap_mode="r")
         balanced = _balance(self.topics)
-        for number in own_numbers(self.start, self.stop):
+        for number in own_numbers(self.start, self.stop, self.part):
             rng = np.random.default_rng([self.seed, number])
             chosen = rng.choice(len(balanced), p=balanced)
             yield jitter(np.asarray(images[self.rows[chosen]]), self.side, rng), int(self.topics[chosen])
@@ -135,7 +137,10 @@ class EncoderRun(TrainingRun):
         }
 
     def step(self, images: Tensor, topics: Tensor) -> tuple[Tensor, Tensor]:
-        """Learn from one batch: (B, 3, side, side) uint8 views and their topics (B,). Returns both losses."""
+        """Learn from one batch: (B, 3, side, side) uint8 views and their topics (B,). Returns both losses.
+
+        Of several processes that train together, each is given its part of the batch.
+        """
         recipe = self.recipe
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(recipe, self.seen) * group["factor"]
@@ -149,13 +154,15 @@ class EncoderRun(TrainingRun):
         cosines = vectors @ functional.normalize(self.prototypes, dim=1).T
         topic = functional.cross_entropy(recipe.scale * cosines, topics, label_smoothing=0.1)
         # Relations, not vectors: the encoder may turn its space, but what was alike stays alike.
+        vectors, taught = gather(vectors), gather(taught)
         kept = (vectors @ vectors.T - taught @ taught.T).square().mean()
         self.optimiser.zero_grad(set_to_none=True)
         (recipe.topic_weight * topic + 20 * kept).backward()
+        average_gradients(self.optimiser)
         nn.utils.clip_grad_norm_(self.trained, 1.0)
         self.optimiser.step()
         follow(self.average, self.encoder, recipe.ema_decay)
-        self.seen += len(images)
+        self.seen += len(images) * here().size
         return topic.detach(), kept.detach()
 
 
@@ -186,31 +193,36 @@ def train_encoder(
     photos = read_photos(data)
     names = sorted(split_topics(photos)[0])
     number_of = {name: number for number, name in enumerate(names)}
-    images, readable = cached_images(photos, CACHE_SIDE, out / "photos.npy")
+    with first_alone():
+        images, readable = cached_images(photos, CACHE_SIDE, out / "photos.npy")
     rows = np.array([row for row, photo in enumerate(photos) if photo.topic in number_of and readable[row]])
     topics = np.array([number_of[photos[row].topic] for row in rows])
 
     run = EncoderRun(recipe, choose_device(device), len(names))
     kept_rows = folder / "rows.npy"
-    if run.resume(folder / CHECKPOINT):
-        kept = np.load(kept_rows)
-    else:
-        noisy = np.flatnonzero([photos[row].source == "sports22" for row in rows])
-        kept = _begin(run, images, rows, topics, noisy)
-        np.save(kept_rows, kept)
+    with first_alone():
+        if run.resume(folder / CHECKPOINT):
+            kept = np.load(kept_rows)
+        else:
+            noisy = np.flatnonzero([photos[row].source == "sports22" for row in rows])
+            kept = _begin(run, images, rows, topics, noisy)
+            np.save(kept_rows, kept)
+            run.save(folder / CHECKPOINT)  # for the other processes
     views = _Views(
         out / "photos.npy", rows[kept], topics[kept], recipe.config.side, recipe.seed, run.seen, recipe.samples
     )
     logbook = Logbook(run, recipe.samples, folder)
-    for batch, wanted in loader(views, recipe.batch, workers):
+    for batch, wanted in loader(views, here().of(recipe.batch), workers):
         shown = batch.to(run.device).permute(0, 3, 1, 2)  # channels last in memory
         topic, relation = run.step(shown, wanted.to(run.device))
         logbook.note({"topic": topic, "relation": relation})
     logbook.close()
+    weights = folder / "encoder.safetensors"
+    if here().rank:
+        return weights
     done = {"seconds": round(run.seconds), "device": run.device.type, "photos": len(kept), "topics": names}
     record = asdict(recipe) | done
     (folder / "recipe.json").write_text(json.dumps(record, indent=2) + "\n")
-    weights = folder / "encoder.safetensors"
     save_tensors(weights, run.average.state_dict(), asdict(recipe.config))
     return weights
 

@@ -19,6 +19,7 @@ from torch.utils.data import IterableDataset
 
 from vision_models.backbones.movenet import SIDE, JointMaps, MoveNet
 from vision_models.devices import choose_device
+from vision_models.distributed import Part, average_gradients, first_alone, here, pooled
 from vision_models.gifs.training.data import cached_images, cut_out, degrade, read_photos, split_topics
 from vision_models.gifs.training.teacher import read_movenet
 from vision_models.gifs.training.train_encoder import CACHE_SIDE
@@ -57,10 +58,11 @@ class _Views(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.uint8]]]):
     seed: int
     start: int  # the first number, and ...
     stop: int  # ... the one after the last
+    part: Part = field(default_factory=here)  # whose views are yielded
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
         images = np.load(self.cache, mmap_mode="r")
-        for number in own_numbers(self.start, self.stop):
+        for number in own_numbers(self.start, self.stop, self.part):
             rng = np.random.default_rng([self.seed, number])
             clean = cut_out(np.asarray(images[rng.choice(self.rows)]), SIDE, rng)
             yield clean, degrade(clean, rng)
@@ -92,7 +94,10 @@ class PoseRun(TrainingRun):
         return {"network": self.network, "average": self.average, "optimiser": self.optimiser}
 
     def step(self, clean: Tensor, degraded: Tensor) -> Tensor:
-        """Learn from one batch: (B, 3, side, side) uint8 views, clean for the teacher and degraded. Return the loss."""
+        """Learn from one batch: (B, 3, side, side) uint8 views, clean for the teacher and degraded. Return the loss.
+
+        Of several processes that train together, each is given its part of the batch.
+        """
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.recipe, self.seen)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
@@ -102,10 +107,11 @@ class PoseRun(TrainingRun):
         loss = difference(said, taught, self.recipe.likely)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(self.optimiser)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         follow(self.average, self.network, self.recipe.ema_decay)
-        self.seen += len(clean)
+        self.seen += len(clean) * here().size
         return loss.detach()
 
 
@@ -119,7 +125,7 @@ def difference(said: JointMaps, taught: JointMaps, likely: float) -> Tensor:
     joints = heat.repeat_interleave(2, dim=1)
     reach = (centre * (said.reach - taught.reach).abs()).sum() / (centre.sum() * said.reach.shape[1])
     offset = (joints * (said.offset - taught.offset).abs()).sum() / joints.sum()
-    return shares + 0.02 * reach + 0.02 * offset
+    return shares + 0.02 * pooled(reach, centre.sum()) + 0.02 * pooled(offset, joints.sum())
 
 
 def train_pose(
@@ -144,18 +150,21 @@ def train_pose(
     folder.mkdir(parents=True, exist_ok=True)
     photos = read_photos(data)
     topics = split_topics(photos)[0]
-    _, readable = cached_images(photos, CACHE_SIDE, out / "photos.npy")
+    with first_alone():
+        _, readable = cached_images(photos, CACHE_SIDE, out / "photos.npy")
     rows = np.array([row for row, photo in enumerate(photos) if photo.topic in topics and readable[row]])
     run = PoseRun(recipe, choose_device(device), read_movenet(teacher))
     run.resume(folder / CHECKPOINT)
     views = _Views(out / "photos.npy", rows, recipe.seed, run.seen, recipe.samples)
     logbook = Logbook(run, recipe.samples, folder)
-    for clean, degraded in loader(views, recipe.batch, workers):
+    for clean, degraded in loader(views, here().of(recipe.batch), workers):
         shown = (batch.to(run.device).permute(0, 3, 1, 2) for batch in (clean, degraded))  # channels last in memory
         logbook.note({"difference": run.step(*shown)})
     logbook.close()
+    weights = folder / "pose.safetensors"
+    if here().rank:
+        return weights
     done = {"seconds": round(run.seconds), "device": run.device.type, "photos": len(rows)}
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe) | done, indent=2) + "\n")
-    weights = folder / "pose.safetensors"
     save_tensors(weights, run.average.state_dict(), {})
     return weights

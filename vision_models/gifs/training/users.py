@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vision_models.distributed import Part
 from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.features import segment_vector
 from vision_models.gifs.motion import BRIGHTNESS_CHANGE
@@ -89,6 +90,11 @@ class Users:
     wanted: NDArray[np.bool_]  # (U, S)
     history: Vectors  # (U, LONGEST_HISTORY, D), zeros where there is none
     length: NDArray[np.int64]  # (U,) of the history, 1..LONGEST_HISTORY
+
+    def of(self, part: Part) -> Users:
+        """Return those of a process."""
+        mine = part.share
+        return Users(mine(self.segments), mine(self.wanted), mine(self.history), mine(self.length))
 
 
 def make_pool(views: Views, names: NDArray[np.str_], split: set[str], moves: Moves, config: PHDConfig) -> Pool:

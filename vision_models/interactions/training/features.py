@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 from torchvision.ops import box_iou
 
+from vision_models.distributed import here, wait
 from vision_models.interactions.boxes import encode
 from vision_models.interactions.evaluation.vcoco_metrics import TruePeople
 from vision_models.interactions.network import GEOMETRY, CompactInteractNet, geometry
@@ -172,10 +173,11 @@ class _Chunks(IterableDataset[int], Generic[Item]):
         folder: Path,
     ) -> None:
         self.network, self.look, self.chunks, self.folder = network, look, chunks, folder
+        self.part = here()
 
     def __iter__(self) -> Iterator[int]:
         torch.set_flush_denormal(True)  # per process
-        for number in own_numbers(0, len(self.chunks)):
+        for number in self.part.share(own_numbers(0, len(self.chunks))):
             if not self.file(number).exists():
                 seen = [self.look(self.network, item) for item in self.chunks[number]]
                 tensors = {f"{row}.{name}": part for row, one in enumerate(seen) for name, part in one.items()}
@@ -195,6 +197,8 @@ def collect(
 ) -> list[dict[str, Tensor]]:
     """Look at all items, and keep what was seen in a folder; what is there is not looked at again.
 
+    Processes that train together share the work out.
+
     Args:
         network: that looks, in evaluation mode.
         look: what is done with each item.
@@ -204,7 +208,8 @@ def collect(
     """
     chunks = _Chunks(network, look, [items[first : first + CHUNK] for first in range(0, len(items), CHUNK)], folder)
     for done, _ in enumerate(loader(chunks, None, workers), start=1):
-        LOG.info(f"{min(done * CHUNK, len(items)):>7} of {len(items)} looked at for {folder.name}")
+        LOG.info(f"{min(done * CHUNK * chunks.part.size, len(items)):>7} of {len(items)} looked at for {folder.name}")
+    wait()
     kept = []
     for number in range(len(chunks.chunks)):
         tensors, config = load_tensors(chunks.file(number))

@@ -14,6 +14,7 @@ from torch.nn import functional
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import fastrcnn_loss
 
+from vision_models.distributed import average, pooled
 from vision_models.interactions.network import InteractionHeads, InteractNet, normalised
 from vision_models.interactions.vocabulary import ACTIONS
 
@@ -55,11 +56,13 @@ def shaken(boxes: Tensor, strength: float = 0.06) -> Tensor:
 def _weighted(logits: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
     """Binary cross entropy per person, (N, 26) each; a scalar."""
     losses = functional.binary_cross_entropy_with_logits(logits, wanted, weights, reduction="sum")
-    return losses / max(len(logits), 1)
+    return pooled(losses / max(len(logits), 1), len(logits))
 
 
 def losses(network: InteractNet, pictures: Tensor, labels: Sequence[Labels]) -> dict[str, Tensor]:
     """Return the losses on pictures of one size, (B, 3, H, W) RGB in 0..1, sides multiples of 64.
+
+    Several processes that train together have as many pictures each. Of every picture as many anchors are looked at.
 
     Args:
         network: in training mode.
@@ -74,7 +77,8 @@ def losses(network: InteractNet, pictures: Tensor, labels: Sequence[Labels]) -> 
     targets = [{"boxes": one.boxes, "labels": one.labels} for one in labels]
     regions, _, matched, wanted = network.heads.select_training_samples(proposals, targets)
     logits, offsets = network.heads.class_logits(features, regions, shapes)
-    parts["class"], parts["box"] = fastrcnn_loss(logits, offsets, matched, wanted)
+    of_regions = fastrcnn_loss(logits, offsets, matched, wanted)
+    parts["class"], parts["box"] = (pooled(loss, len(logits)) for loss in of_regions)
     height, width = shapes[0]
     with torch.no_grad():
         expected = [network.relations.targets(one.boxes[one.people], (width, height)) for one in labels]
@@ -98,7 +102,7 @@ def branch_losses(
         expected: (all people, 25, 4) where their boxes alone let the objects be expected.
     """
     people = [one.boxes[one.people] for one in labels]
-    if not sum(map(len, people)):
+    if not average(expected.new_tensor(sum(map(len, people)))):  # nor are there any in another process's pictures
         return {}
     objects = [one.boxes[one.pairs[:, 1]] for one in labels]
     rows = rows_of_pairs(labels)
@@ -115,5 +119,5 @@ def branch_losses(
     return {
         "action": _weighted(human, verbs, weights),
         "interaction": _weighted(human[rows] + object_logits, pair_verbs, pair_weights),
-        "target": distance / wanted.sum().clamp_min(1),
+        "target": pooled(distance / wanted.sum().clamp_min(1), wanted.sum()),
     }

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
 from vision_models.devices import choose_device
+from vision_models.distributed import average_gradients, here, own_chance
 from vision_models.interactions.config import InteractNetConfig
 from vision_models.interactions.network import InteractionNetwork, InteractNet
 from vision_models.interactions.training.data import (
@@ -54,7 +55,7 @@ SHARES = {
     "houses": 1.5,
 }
 
-
+WEIGHTS = "interactions.safetensors"  # in the folder of a run
 LOSSES = ("objectness", "proposal", "class", "box", "action", "interaction", "target")
 
 
@@ -87,10 +88,14 @@ PAPER_RECIPE = Recipe(  # trainable, never trained: the network is the paper's (
 
 
 class Views(IterableDataset[tuple[Tensor, list[Labels]]]):
-    """A reproducible stream of batches: number n depends on nothing but the seed and n. A batch has one shape."""
+    """A reproducible stream of batches: number n depends on nothing but the seed and n. A batch has one shape.
+
+    Of several processes that train together, each makes all of a batch, as chance runs through it, and yields its part.
+    """
 
     def __init__(self, samples: Sequence[Sample], recipe: Recipe, start: int, stop: int) -> None:
         self.samples, self.recipe, self.start, self.stop = samples, recipe, start, stop
+        self.part = here()
 
     def __iter__(self) -> Iterator[tuple[Tensor, list[Labels]]]:
         by_shape = [self._cumulative(shape) for shape in range(len(self.recipe.shapes))]
@@ -106,6 +111,7 @@ class Views(IterableDataset[tuple[Tensor, list[Labels]]]):
                     views.append(view(self.samples[row], rng, self.recipe.shapes[shape]))
                 except OSError:  # a broken photo is not worth stopping for
                     continue
+            views = self.part.share(views)
             yield torch.from_numpy(np.stack([picture for picture, _ in views])), [labels for _, labels in views]
 
     def _cumulative(self, shape: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -155,7 +161,10 @@ class Run(TrainingRun):
         self.average.load_state_dict(self.network.state_dict())
 
     def step(self, pictures: Tensor, labels: Sequence[Labels]) -> dict[str, Tensor]:
-        """Learn from one batch: (B, h, w, 3) uint8 and what is on them. Returns the losses."""
+        """Learn from one batch: (B, h, w, 3) uint8 and what is on them. Returns the losses.
+
+        Of several processes that train together, each is given its part of the batch.
+        """
         recipe = self.recipe
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(recipe, self.seen) * group["factor"]
@@ -165,10 +174,11 @@ class Run(TrainingRun):
         total = torch.stack([loss * recipe.weights.get(name, 1.0) for name, loss in parts.items()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
+        average_gradients(self.optimiser)
         nn.utils.clip_grad_norm_(self.trained, recipe.clip)
         self.optimiser.step()
         follow(self.average, self.network, recipe.ema_decay)
-        self.seen += len(pictures)
+        self.seen += len(pictures) * here().size
         return {name: parts.get(name, shown.new_zeros(())).detach() for name in LOSSES}
 
 
@@ -206,11 +216,15 @@ def train(
         if detector is not None:
             load_torchvision_detector(run.network, load_tensors(detector)[0])
         run.begin([counts[verb][0] for verb in VERB_NAMES])
+    here().of(recipe.batch)  # or an error
     views = Views(samples, recipe, run.seen // recipe.batch, -(-recipe.samples // recipe.batch))
+    own_chance()
     logbook = Logbook(run, recipe.samples, out)
     for pictures, labels in loader(views, None, workers):
         logbook.note(run.step(pictures, labels))
     logbook.close()
+    if here().rank:
+        return out / WEIGHTS
     network = run.average.eval()
     done = {"seconds": round(run.seconds), "device": run.device.type, "labelled_photos": len(samples), "verbs": counts}
     (out / "recipe.json").write_text(json.dumps(asdict(recipe) | done, indent=2) + "\n")
@@ -219,7 +233,7 @@ def train(
 
 def save_network(network: InteractionNetwork, out: Path) -> Path:
     """Write the weights that a run leaves in its folder, and return their file."""
-    weights = out / "interactions.safetensors"
+    weights = out / WEIGHTS
     state = network.state_dict()
     state["verb_photos"] = state["verb_photos"].round().int()
     save_tensors(weights, compressed(state), asdict(network.config))

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vision_models.devices import choose_device
+from vision_models.distributed import here
 from vision_models.errors import DataError
 from vision_models.interactions.config import COMPACT, InteractNetConfig
 from vision_models.interactions.evaluation.vcoco import SPLITS, read_photo_index
@@ -27,7 +28,7 @@ from vision_models.interactions.network import MEAN, STD, CompactInteractNet, ge
 from vision_models.interactions.relations import Prominence
 from vision_models.interactions.training.features import PhotoFeatures, collect, look_at_person, look_at_photo
 from vision_models.interactions.training.teacher import Teacher
-from vision_models.interactions.training.train import save_network
+from vision_models.interactions.training.train import WEIGHTS, save_network
 from vision_models.interactions.training.train_relations import train_relations
 from vision_models.interactions.training.weak_people import WeakPerson, read_actors, read_captions
 from vision_models.interactions.vocabulary import PERSON, VERB_NAMES, VERB_OF_ACTION
@@ -114,6 +115,8 @@ def train_branches(
         name: collect(network, look_at_person, some, out / "features" / name, processes)
         for name, some in weak_people(sources).items()
     }
+    if here().rank:
+        return out / WEIGHTS  # the branches take minutes: the first process trains them
     fit_prominence(network.prominence, photos, recipe)
     fit(network, photos, people, recipe)
     out.mkdir(parents=True, exist_ok=True)
