@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import gradio as gr
 
 from demos.components import STYLES, render, script
+from demos.connections import impatient
 from demos.files import upload_folder
 from demos.front import Front, Told
 from demos.gate import Gate
@@ -75,10 +76,16 @@ def launch(
     middleware, jobs, going = _guarded(demo, told, told_of)
     if not options.get("prevent_thread_lock"):  # or whoever launches the page ends it, too
         _leave_on_sigterm(jobs, going)
+    ours = _ours() | {"app_kwargs": {"middleware": middleware}}
     try:
-        return demo.launch(**(_ours() | {"app_kwargs": {"middleware": middleware}} | options))
+        started: tuple[Any, str, str | None] = demo.launch(**(ours | options | {"prevent_thread_lock": True}))
     except OSError as error:
         raise SystemExit(f"The page cannot start: {error} Set GRADIO_SERVER_PORT to a port that is free.") from error
+    config = demo.server.config  # which uvicorn asks at each connection
+    config.http_protocol_class = impatient(config.http_protocol_class)
+    if not options.get("prevent_thread_lock"):
+        demo.block_thread()
+    return started
 
 
 def mounted(app: Any, demo: gr.Blocks, told: Told, told_of: Mapping[str, Told]) -> Any:

@@ -66,7 +66,7 @@ def run_alone(tab: str, folder: Path, stand_ins: str = "") -> subprocess.Complet
     """Do in a folder what `python demos/<tab>.py` does, up to the launch. `stand_ins` is code that runs before it."""
     program = f"""
 import runpy, sys, types, gradio
-gradio.Blocks.launch = lambda *args, **options: print("launched")
+gradio.Blocks.launch = lambda *args, **options: sys.exit(print("launched"))
 sys.path[0] = {str(ROOT / "demos")!r}
 {stand_ins}
 runpy.run_path({str(ROOT / "demos" / f"{tab}.py")!r}, run_name="__main__")

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import gradio as gr
@@ -20,6 +22,7 @@ import pytest
 from conftest import ROOT, launched
 from gradio_client import Client, handle_file
 
+from demos import connections
 from demos.endpoint import endpoint
 from demos.gate import FEW, MOST_ADDRESSES, QUESTION_BYTES
 from demos.jobs import PLACES, is_near, visitor_of
@@ -175,6 +178,16 @@ def test_what_has_to_be_given_is_named(url: str) -> None:
     status, _, said = ask(f"{url}/gradio_api/call/often", {"data": []})
     assert status == 400
     assert json.loads(said)["detail"] == "text is missing. often takes, in this order: text, times."
+
+
+def test_whoever_sends_no_whole_request_loses_the_connection(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    where = urlsplit(url)
+    for begun in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /"):
+        with socket.create_connection((where.hostname, where.port), timeout=30) as visitor:
+            visitor.sendall(begun)
+            answer = b"".join(iter(lambda: visitor.recv(4096), b""))  # to the end, which comes
+        assert answer.count(b"200 OK") == begun.count(b"health")
 
 
 def test_a_question_of_megabytes_is_refused(url: str) -> None:
