@@ -80,5 +80,5 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(call install,'.[demo]')
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(call install,'.[demo$(COMMA)evaluate]' --group dev)
+	$(call install,'.[batch$(COMMA)demo$(COMMA)evaluate]' --group dev)
 	@touch $(VENV)/.demo

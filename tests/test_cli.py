@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from vision_models.cli.app import app
-from vision_models.media.photos import write_png
+from vision_models.media.photos import read_photo, write_png
 
 MODELS = ("exposure", "gifs", "interactions")
 
@@ -104,6 +107,70 @@ def test_interactions_are_found_in_a_folder_of_photos(tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, ["detect", str(photos)])
     assert refused.exit_code == 1
     assert "A folder of photos needs --output" in " ".join(refused.stderr.split())
+
+
+def test_gifs_are_cut_out_of_a_folder_of_videos(tmp_path: Path) -> None:
+    videos, output = tmp_path / "videos", tmp_path / "gifs"
+    (videos / "trip").mkdir(parents=True)
+    pictures = np.random.default_rng(0).integers(0, 255, (25, 64, 96, 3), np.uint8)
+    writer = imageio_ffmpeg.write_frames(videos / "trip" / "A.MP4", (96, 64), fps=10)
+    writer.send(None)
+    for picture in pictures:
+        writer.send(picture)
+    writer.close()
+    (videos / "broken.mov").write_bytes(b"not a video")
+    call = ["gif", str(videos), "-o", str(output), "--count", "1", "--height", "32"]
+    said = CliRunner().invoke(app, call)
+    assert said.exit_code == 0, said.output
+    assert (output / "trip" / "A" / "A-1.gif").is_file()
+    assert "broken.mov" in (output / "failed.csv").read_text()
+    assert not (output / "broken").exists()
+    kept = (output / "trip" / "A" / "A-1.gif").stat().st_mtime_ns
+    (output / ".broken").mkdir(exist_ok=True)  # as a call that is killed leaves it
+    assert CliRunner().invoke(app, call).exit_code == 0
+    assert (output / "trip" / "A" / "A-1.gif").stat().st_mtime_ns == kept
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Three photos, and one that is none."""
+    folder = tmp_path / "photos"
+    (folder / "trip").mkdir(parents=True)
+    for name, dark in (("a.png", 30), ("b.png", 60), ("trip/a.png", 90)):
+        write_png(np.full((48, 64, 3), dark, np.uint8), folder / name)
+    (folder / "broken.jpg").write_bytes(b"not a photo")
+    return folder
+
+
+def test_several_processes_share_a_folder_and_go_on_where_one_was_killed(photos: Path, tmp_path: Path) -> None:
+    output, here = tmp_path / "output", tmp_path / "here"
+    assert CliRunner().invoke(app, ["correct", str(photos), "-o", str(here)]).exit_code == 0
+    output.mkdir()
+    (output / "a.png").write_bytes(b"made before")
+    (output / ".b.png").write_bytes(b"half")  # as a call that is killed leaves it
+    command = Path(sys.executable).with_name("vision-models")
+    call = [command, "correct", photos, "-o", output, "--processes", "2"]
+    said = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert "1 failed" in said.stdout
+    assert "broken.jpg,This file is not a photo" in (output / "failed.csv").read_text().replace('"', "")
+    assert (output / "a.png").read_bytes() == b"made before"
+    for one in ("b.png", "trip/a.png"):
+        assert (read_photo(output / one) == read_photo(here / one)).all()
+    assert sorted(path.name for path in output.iterdir()) == ["a.png", "b.png", "failed.csv", "trip"]
+
+
+def test_the_photos_that_a_table_names_are_looked_at(photos: Path, tmp_path: Path) -> None:
+    table, output = tmp_path / "some.parquet", tmp_path / "found"
+    named = [str(photos / "a.png"), str(photos / "trip" / "a.png"), str(photos / "gone.png")]
+    parquet.write_table(pa.table({"path": named}), table)
+    said = CliRunner().invoke(app, ["detect", str(table), "-o", str(output)])
+    assert said.exit_code == 0, said.output
+    assert sorted(path.relative_to(output) for path in output.rglob("*.json")) == [Path("a.json"), Path("trip/a.json")]
+    assert "gone.png" in (output / "failed.csv").read_text()
+    parquet.write_table(pa.table({"file": named}), table)
+    refused = CliRunner().invoke(app, ["detect", str(table), "-o", str(output)])
+    assert refused.exit_code == 1
+    assert "a column `path`" in " ".join(refused.stderr.split())
 
 
 def test_bench_without_a_model_prints_one_table(monkeypatch: pytest.MonkeyPatch) -> None:

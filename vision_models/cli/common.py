@@ -5,11 +5,9 @@ Commands import what they need when they run: `vision-models --help` should not 
 
 from __future__ import annotations
 
-import csv
 import functools
 import logging
 import os
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
@@ -39,8 +37,12 @@ def one_line_errors(command: Callable[Arguments, Result]) -> Callable[Arguments,
         try:
             return command(*args, **kwargs)
         except ModuleNotFoundError as error:
-            extras = "pip install 'vision-models[train,evaluate]'"
-            raise _stop(f"{error.name} is missing. Install what training and evaluation need: {extras}") from error
+            for_many = str(error.name).partition(".")[0] in {"pyarrow", "ray"}
+            what, extras = (
+                ("Ray Data and tables", "batch") if for_many else ("training and evaluation", "train,evaluate")
+            )
+            needed = f"Install what {what} need: pip install 'vision-models[{extras}]'"
+            raise _stop(f"{error.name} is missing. {needed}") from error
         except (VisionModelsError, ValueError, OSError) as error:
             raise _stop(str(error)) from error
 
@@ -70,54 +72,6 @@ def about(file: Path) -> Iterator[None]:
         yield
     except VisionModelsError as error:
         raise _stop(f"{file}: {error}") from error
-
-
-def for_each_photo(folder: Path, output: Path, ending: str, work: Callable[[Path, Path], object]) -> None:
-    """Do some work on every photo below a folder; what is done already is left as it is, so that the same call resumes.
-
-    Args:
-        folder: The photos are below it; what is below `output` is not among them.
-        output: Folder for the results, laid out like `folder`. What failed, and why, is in its `failed.csv`.
-        ending: Of the results.
-        work: Told the file and where to write; has to write whole files or none.
-
-    Raises:
-        DataError: there are no photos, or the results would lie among them.
-    """
-    from vision_models.training import find_photos
-
-    files = [path for path in find_photos(folder) if not path.is_relative_to(output)]
-    if not files:
-        raise DataError(f"There is nothing in {folder} that can be read here.")
-    if output.resolve() == folder.resolve():
-        raise DataError(f"{output} is the folder that is read. Name another one to write to; nothing was changed.")
-    stems = Counter(file.with_suffix("") for file in files)
-    failed = []
-    with typer.progressbar(files, label=f"{len(files)} files") as shown:
-        for file in shown:
-            name = file.with_suffix(ending) if stems[file.with_suffix("")] == 1 else file.with_name(file.name + ending)
-            result = output / name.relative_to(folder)
-            if result.exists():
-                continue
-            result.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                work(file, result)
-            except (VisionModelsError, ValueError, OSError) as error:
-                failed.append((str(file.relative_to(folder)), str(error)))
-    manifest = output / "failed.csv"
-    manifest.unlink(missing_ok=True)
-    if failed:
-        with manifest.open("w", newline="", encoding="utf-8") as written:
-            csv.writer(written).writerows([("file", "why"), *failed])
-    typer.echo(f"Wrote {output}." + (f" {len(failed)} failed: see {manifest}." if failed else ""))
-
-
-@contextmanager
-def whole(file: Path) -> Iterator[Path]:
-    """Give a path to write to, that becomes `file` when all of it is there."""
-    unfinished = file.with_name(f".{file.name}")
-    yield unfinished
-    unfinished.replace(file)
 
 
 def need_one_of(*options: str, given: bool) -> None:

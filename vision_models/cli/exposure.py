@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,21 +16,22 @@ from vision_models.cli.common import (
     WorkersOption,
     about,
     check_output,
-    for_each_photo,
     jointly,
     need_one_of,
     one_line_errors,
-    whole,
 )
+from vision_models.cli.many import ProcessesOption, Work, are_many, for_each, whole
 from vision_models.errors import DataError
 
 
 @one_line_errors
 def correct(
-    photo: Annotated[Path, typer.Argument(help="An under- or over-exposed photo, or a folder of photos.")],
+    photo: Annotated[
+        Path, typer.Argument(help="An under- or over-exposed photo; many: a folder, or a .parquet with paths.")
+    ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="Where to write the corrected photo: .png or .jpg. Of a folder: a folder."),
+        typer.Option("--output", "-o", help="Where to write the corrected photo: .png or .jpg. Of many: a folder."),
     ],
     strength: Annotated[
         float | None,
@@ -39,23 +41,19 @@ def correct(
     hdr: Annotated[Path | None, typer.Option(help="Also write an HDR photo, which phones show as such: .jpg.")] = None,
     weights: WeightsOption = None,
     device: DeviceOption = None,
+    processes: ProcessesOption = 0,
 ) -> None:
-    """Correct the exposure of a photo, at its full resolution, or of all photos in a folder; the same call resumes."""
+    """Correct the exposure of a photo, at its full resolution, or of many; the same call resumes."""
     from vision_models.exposure import ExposurePredictor
     from vision_models.media.gain_map import write_hdr_jpeg
-    from vision_models.media.photos import WRITTEN_SUFFIXES, read_photo, write_photo
+    from vision_models.media.photos import READ_SUFFIXES, WRITTEN_SUFFIXES, read_photo, write_photo
     from vision_models.media.radiance import RADIANCE_SUFFIXES, write_radiance
 
-    if photo.is_dir():
+    if are_many(photo):
         if radiance or hdr:
             raise DataError("--radiance and --hdr are for a single photo.")
-        predictor = ExposurePredictor.from_pretrained(weights, device=device)
-
-        def work(file: Path, result: Path) -> None:
-            with whole(result) as unfinished:
-                write_photo(predictor.correct(read_photo(file), strength).image, unfinished)
-
-        for_each_photo(photo, output, ".png", work)
+        begin = partial(_begin_correcting, weights, device, strength)
+        for_each(photo, output, ".png", READ_SUFFIXES, begin, processes)
         return
     check_output(output, WRITTEN_SUFFIXES, photo)
     if radiance:
@@ -70,6 +68,19 @@ def correct(
         typer.echo(f"Wrote {write_radiance(correction.radiance, radiance)}")
     if hdr:
         typer.echo(f"Wrote {write_hdr_jpeg(correction.image, correction.radiance, hdr)}")
+
+
+def _begin_correcting(weights: Path | None, device: str | None, strength: float | None) -> Work:
+    from vision_models.exposure import ExposurePredictor
+    from vision_models.media.photos import read_photo, write_photo
+
+    predictor = ExposurePredictor.from_pretrained(weights, device=device)
+
+    def work(file: Path, result: Path) -> None:
+        with whole(result) as unfinished:
+            write_photo(predictor.correct(read_photo(file), strength).image, unfinished)
+
+    return work
 
 
 class Size(StrEnum):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +21,7 @@ from vision_models.cli.common import (
     need_one_of,
     one_line_errors,
 )
+from vision_models.cli.many import ProcessesOption, Work, are_many, for_each, whole
 from vision_models.errors import DataError
 from vision_models.media.edits import FASTEST, SLOWEST, Edits
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vision_models.gifs import HighlightPredictor
+    from vision_models.gifs.result import Clip
 
 
 class GifKind(StrEnum):
@@ -55,8 +59,10 @@ class Outline(StrEnum):
 
 @one_line_errors
 def gif(
-    video: Annotated[Path, typer.Argument(help="Any video file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the GIFs; made if missing.")],
+    video: Annotated[Path, typer.Argument(help="Any video file; many: a folder, or a .parquet with paths.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the GIFs; made if missing. Of many: a folder in it each.")
+    ],
     history: Annotated[
         list[Path] | None, typer.Option(help="A GIF or short video that you like. Repeat the option for more.")
     ] = None,
@@ -80,36 +86,86 @@ def gif(
     by_shots: Annotated[bool, typer.Option(help="Rank shots instead of segments of five seconds.")] = False,
     weights: WeightsOption = None,
     device: DeviceOption = None,
+    processes: ProcessesOption = 0,
 ) -> None:
-    """Cut the GIFs out of a video that you would have cut, judging by GIFs that you like."""
+    """Cut the GIFs that you would have cut out of a video, judging by GIFs you like, or out of many; that resumes."""
     from vision_models.gifs import HighlightPredictor
-    from vision_models.media.clips import write_gif
-    from vision_models.media.videos import probe
+    from vision_models.media.videos import VIDEO_SUFFIXES
 
-    names = [output / f"{video.stem}-{number}.{kind}" for number in range(1, count + 1)]
-    for name in names:
-        check_output(name, [f".{kind}"], video, *history or (), *disliked or (), overwrite=overwrite)
     try:
         edits = Edits(caption, position.value, speed=speed, back_and_forth=back_and_forth, shape=shape.value)
     except ValueError as error:
         raise DataError(str(error)) from error
+    names = [output / f"{video.stem}-{number}.{kind}" for number in range(1, count + 1)]
+    if not are_many(video):
+        for name in names:
+            check_output(name, [f".{kind}"], video, *history or (), *disliked or (), overwrite=overwrite)
     predictor = HighlightPredictor.from_pretrained(weights, device=device)
-    liked = [_remembered(predictor, path) for path in history or ()]
-    unwanted = [_remembered(predictor, path) for path in disliked or ()]
-    with about(video):
-        index = predictor.index(video)
-    highlights = predictor.score(index, liked, unwanted, weight=weight, by_shots=by_shots)
+    liked, unwanted = ([_remembered(predictor, path) for path in some or ()] for some in (history, disliked))
+    cutting = _Cutting(
+        weights, device, liked, unwanted, weight, by_shots, count, length, height, fps, kind, max_kb, edits, keep_bars
+    )
+    if are_many(video):
+        for_each(video, output, "", VIDEO_SUFFIXES | {".apng", ".gif"}, cutting.begin, processes)
+        return
     output.mkdir(parents=True, exist_ok=True)
-    for name, clip in zip(names, highlights.best(count, length), strict=False):  # there may be fewer
-        limit = max_kb * 1000 or None
-        shown = probe(video) if keep_bars else index.video
-        with about(video):
-            write_gif(shown, clip.start_s, clip.end_s, name, height, fps, max_bytes=limit, edits=edits)
-        like = ""
-        if history and clip.nearest is not None:
-            like = f", like {history[clip.nearest].name} ({clip.similarity:.2f})"
-        start_s, end_s = (time + index.video.lead_s for time in (clip.start_s, clip.end_s))  # as a player shows them
-        typer.echo(f"Wrote {name}: {start_s:.1f} to {end_s:.1f} s, score {clip.score:.2f}{like}")
+    with about(video):
+        cut = cutting.cut(predictor, video, names)
+        for name, clip, start_s, end_s in cut:
+            like = ""
+            if history and clip.nearest is not None:
+                like = f", like {history[clip.nearest].name} ({clip.similarity:.2f})"
+            typer.echo(f"Wrote {name}: {start_s:.1f} to {end_s:.1f} s, score {clip.score:.2f}{like}")
+
+
+@dataclass(frozen=True)
+class _Cutting:
+    """What `gif` is asked for, as another process can be told of it."""
+
+    weights: Path | None
+    device: str | None
+    liked: Sequence[NDArray[np.float32]]
+    disliked: Sequence[NDArray[np.float32]]
+    weight: float
+    by_shots: bool
+    count: int
+    length_s: float
+    height: int
+    fps: float
+    kind: GifKind
+    max_kb: int
+    edits: Edits
+    keep_bars: bool
+
+    def begin(self) -> Work:
+        """Load the network; return what cuts the GIFs of a video into a folder."""
+        from vision_models.gifs import HighlightPredictor
+
+        predictor = HighlightPredictor.from_pretrained(self.weights, device=self.device)
+
+        def work(video: Path, folder: Path) -> None:
+            with whole(folder) as unfinished:
+                unfinished.mkdir()
+                names = [unfinished / f"{video.stem}-{number}.{self.kind}" for number in range(1, self.count + 1)]
+                for _ in self.cut(predictor, video, names):
+                    pass
+
+        return work
+
+    def cut(
+        self, predictor: HighlightPredictor, video: Path, names: Sequence[Path]
+    ) -> Iterator[tuple[Path, Clip, float, float]]:
+        """Cut the GIFs of a video, the best first; give the file of each, what is said of it, and a player's times."""
+        from vision_models.media.clips import write_gif
+        from vision_models.media.videos import probe
+
+        index = predictor.index(video)
+        highlights = predictor.score(index, self.liked, self.disliked, weight=self.weight, by_shots=self.by_shots)
+        shown = probe(video) if self.keep_bars else index.video
+        limit = self.max_kb * 1000 or None
+        for name, clip in zip(names, highlights.best(self.count, self.length_s), strict=False):  # there may be fewer
+            write_gif(shown, clip.start_s, clip.end_s, name, self.height, self.fps, limit, edits=self.edits)
+            yield name, clip, clip.start_s + index.video.lead_s, clip.end_s + index.video.lead_s
 
 
 @one_line_errors

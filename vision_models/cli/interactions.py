@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,12 +15,11 @@ from vision_models.cli.common import (
     WeightsOption,
     WorkersOption,
     about,
-    for_each_photo,
     jointly,
     need_one_of,
     one_line_errors,
-    whole,
 )
+from vision_models.cli.many import ProcessesOption, Work, are_many, for_each, whole
 from vision_models.errors import DataError
 
 TeacherOption = Annotated[
@@ -31,38 +31,33 @@ ConvertedOption = Annotated[Path, typer.Option("--output", "-o", help="Where to 
 
 @one_line_errors
 def detect(
-    photo: Annotated[Path, typer.Argument(help="A photo with people, or a folder of photos.")],
+    photo: Annotated[Path, typer.Argument(help="A photo with people; many: a folder, or a .parquet with paths.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Of a folder: where to write a .json and an annotated .png of each photo."),
+        typer.Option("--output", "-o", help="Of many: where to write a .json and an annotated .png of each photo."),
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where to write boxes and interactions.")] = None,
     picture: Annotated[Path | None, typer.Option("--image", help="Where to write the annotated photo, as PNG.")] = None,
     min_score: Annotated[float, typer.Option(min=0, max=1, help="Leave out interactions that score less.")] = 0.25,
     weights: WeightsOption = None,
     device: DeviceOption = None,
+    processes: ProcessesOption = 0,
 ) -> None:
-    """Find who does what to which object, in a photo or in all photos of a folder; the same call resumes."""
+    """Find who does what to which object, in a photo or in many; the same call resumes."""
     from vision_models.interactions import InteractionPredictor
     from vision_models.interactions.drawing import draw
-    from vision_models.media.photos import read_photo, write_png
+    from vision_models.media.photos import READ_SUFFIXES, read_photo, write_png
 
-    if photo.is_dir() != (output is not None):
+    if are_many(photo) != (output is not None):
         raise DataError("A folder of photos needs --output, a single photo --json or --image.")
-    predictor = InteractionPredictor.from_pretrained(weights, device=device)
     if output is not None:
         if json_file or picture:
             raise DataError("--json and --image are for a single photo.")
-
-        def work(file: Path, result: Path) -> None:
-            image = read_photo(file)
-            found = predictor.detect(image).filter(min_score)
-            write_png(draw(image, found), result.with_suffix(".png"))
-            with whole(result) as unfinished:  # the last one to appear says that both are there
-                unfinished.write_text(found.to_json() + "\n", encoding="utf-8")
-
-        for_each_photo(photo, output, ".json", work)
+        for_each(
+            photo, output, ".json", READ_SUFFIXES, partial(_begin_detecting, weights, device, min_score), processes
+        )
         return
+    predictor = InteractionPredictor.from_pretrained(weights, device=device)
     with about(photo):
         image = read_photo(photo)
     found = predictor.detect(image).filter(min_score)
@@ -76,6 +71,23 @@ def detect(
         typer.echo(f"Wrote {json_file}")
     if picture:
         typer.echo(f"Wrote {write_png(draw(image, found), picture)}")
+
+
+def _begin_detecting(weights: Path | None, device: str | None, min_score: float) -> Work:
+    from vision_models.interactions import InteractionPredictor
+    from vision_models.interactions.drawing import draw
+    from vision_models.media.photos import read_photo, write_png
+
+    predictor = InteractionPredictor.from_pretrained(weights, device=device)
+
+    def work(file: Path, result: Path) -> None:
+        image = read_photo(file)
+        found = predictor.detect(image).filter(min_score)
+        write_png(draw(image, found), result.with_suffix(".png"))
+        with whole(result) as unfinished:  # the last one to appear says that both are there
+            unfinished.write_text(found.to_json() + "\n", encoding="utf-8")
+
+    return work
 
 
 @one_line_errors

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
-# Of the files that are taken from a folder of photos.
+# Of the files that are taken from a folder of photos, and of all that can be read.
 PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".webp"})
+READ_SUFFIXES = PHOTO_SUFFIXES | {".avif", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".tif", ".tiff"}
 WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg")
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 32
