@@ -148,8 +148,8 @@ def test_several_processes_share_a_folder_and_go_on_where_one_was_killed(photos:
     output.mkdir()
     (output / "a.png").write_bytes(b"made before")
     (output / ".b.png").write_bytes(b"half")  # as a call that is killed leaves it
-    command = Path(sys.executable).with_name("vision-models")
-    call = [command, "correct", photos, "-o", output, "--processes", "2"]
+    command = str(Path(sys.executable).with_name("vision-models"))
+    call = [command, "correct", str(photos), "-o", str(output), "--processes", "2"]
     said = subprocess.run(call, capture_output=True, text=True, check=True)
     assert "1 failed" in said.stdout
     assert "broken.jpg,This file is not a photo" in (output / "failed.csv").read_text().replace('"', "")
