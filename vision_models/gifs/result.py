@@ -84,9 +84,15 @@ class VideoIndex:
     joints: NDArray[np.float32]  # (P, 17, 3) of somebody at each look: y, x and sureness, all 0..1
 
     @cached_property
+    def is_whole(self) -> bool:
+        """Whether all of it was seen; of key frames and what follows them, frames come in bursts."""
+        steps = np.diff(self.times)
+        return len(self.times) > 0 and (not len(steps) or float(steps.max()) <= 2 * float(steps.min()))
+
+    @cached_property
     def takes(self) -> NDArray[np.float64]:
         """Where a GIF can lie, without running over a cut, a fade or a blank frame: (T, 2) seconds."""
-        if not len(self.motion):  # key frames do not tell where cuts are
+        if not self.is_whole:  # key frames do not tell where cuts are
             return np.array([[0.0, self.video.duration_s]])
         found: list[NDArray[np.float64]] = []
         for take in takes(self.times, self.signatures, self.video.duration_s):
@@ -129,7 +135,7 @@ class VideoIndex:
 
     def spans(self, *, by_shots: bool = False) -> NDArray[np.float64]:
         """Cut into segments (S, 2), start and end in seconds: of 5 seconds as in the paper, or by shots."""
-        if by_shots and len(self.motion):
+        if by_shots and self.is_whole:
             return shots(self.times, self.signatures, self.video.duration_s)
         return grid(self.video.duration_s, SEGMENT_S)
 
@@ -182,7 +188,7 @@ class Highlights:
                 if len(chosen) < k and not too_early and all(is_new(moment, other) for other in chosen):
                     chosen.append(moment)
                     left.remove(moment)
-        if not len(index.motion):
+        if not index.is_whole:
             for number, one in enumerate(chosen):
                 nearer = _seen_closer(index, one, length_s)
                 if all(_is_apart(nearer, other) for other in chosen if other is not one):
@@ -220,7 +226,7 @@ def _moment(index: VideoIndex, where: NDArray[np.float64], piece: Piece, length_
     else:
         start, end = max(start, low), min(end, high)
     inside = slice(*np.searchsorted(index.times, [start, end]))
-    moves = index.motion[inside, BRIGHTNESS_CHANGE] if len(index.motion) else np.ones(1)
+    moves = index.motion[inside, BRIGHTNESS_CHANGE]
     still = len(moves) > 1 and float(np.median(moves)) < STILL
     look = index.looks[looks_of(np.array([[start, end]]), index.look_times)[0]].mean(axis=0)
     short = end - start < min(max(SHORTEST_S, SHORT * (length_s or 0)), index.video.duration_s)
@@ -233,10 +239,9 @@ def _window(
     """Find the best window of this length near a stretch, inside its take."""
     low, high = within
     inside = slice(*np.searchsorted(index.times, [low, high]))
-    times, moving = index.times[inside] - low, len(index.motion) > 0
-    energy = index.motion[inside, SPEED] if moving else np.zeros(len(times))
+    times, energy = index.times[inside] - low, index.motion[inside, SPEED]
     start, end = sub_window(times, energy, span[0] - low, span[1] - low, length_s, high - low)
-    if moving:
+    if index.is_whole:
         slack = min(LOOP_SLACK_S, 0.2 * (end - start))
         end = min(loop_point(times, index.signatures[inside], start, end, slack), high - low)
     return low + start, low + end

@@ -18,7 +18,7 @@ CUT_NEIGHBOURS = 8  # steps on each side that say what is usual
 SHORTEST_SHOT_S = 1.0
 BLANK_LEVELS = 5.0  # standard deviation of a thumbnail's pixels below which there is nothing to be seen in it
 FADED = 0.5  # a frame with less than this share of its take's usual contrast is part of a fade
-LATE_S = 0.1  # a sample may be older than its time says by so much (see `read_frames`)
+LATE_S = 0.2  # a sample may be older than its time says by so much (see `read_frames`)
 TOUCHING_S = 1e-6  # spans that overlap by less only touch: 3 * 0.1 is not quite 0.3
 
 
