@@ -23,10 +23,9 @@ from vision_models.errors import VideoError
 from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.motion import MOTION_SIZE, MotionMeter, summarise
 from vision_models.gifs.network import FrameEncoder
-from vision_models.gifs.segments import CUT_LEVELS
+from vision_models.gifs.segments import CUT_LEVELS, PIXELS, THUMBNAIL
 from vision_models.media.videos import KEY_PAUSE_S
 
-SIGNATURE = (16, 9)  # pixels, width and height, of the thumbnails that tell cuts and loop points
 LOOKS = 3  # at a video that is shorter than that many strides, so that a short GIF is seen as often as a segment
 CHUNK_LOOKS = 96
 
@@ -127,7 +126,7 @@ class Samples:
     look_times: NDArray[np.float64]  # (N,) seconds, the middle of each look
     times: NDArray[np.float64]  # (F,) seconds of all frames of the stretch; of key frames, those that follow them
     motion: NDArray[np.float32]  # (F, 18) how each differs from the one before (`MotionMeter`)
-    signatures: NDArray[np.uint8]  # (F, 144) grey thumbnails
+    signatures: NDArray[np.uint8]  # (F, 432) thumbnails: brightness, then colour
     end_s: float  # how far into the video the stretch reaches
 
 
@@ -204,7 +203,7 @@ def sample_key_frames(
 def measure(
     frames: Iterable[tuple[float, NDArray[np.uint8]]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.uint8]]:
-    """Measure frames without looking at what they show: their times (F,), motion (F, 18) and thumbnails (F, 144).
+    """Measure frames without looking at what they show: their times (F,), motion (F, 18) and thumbnails (F, 432).
 
     Raises:
         VideoError: there is none.
@@ -220,8 +219,9 @@ def measure(
 
 
 def _signature(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-    return cv2.resize(grey, SIGNATURE, interpolation=cv2.INTER_AREA).ravel()
+    """Brightness, then red and blue less brightness, of a thumbnail: scenes of one brightness differ in colour."""
+    small = cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).transpose(2, 0, 1).ravel()
 
 
 def segment_vector(
@@ -301,6 +301,6 @@ class _Kept:
             np.array(self.look_times, np.float64),
             np.array(self.times, np.float64),
             np.stack(self.motion) if self.motion else np.empty((0, MOTION_SIZE // 2), np.float32),
-            np.stack(self.signatures) if self.signatures else np.empty((0, SIGNATURE[0] * SIGNATURE[1]), np.uint8),
+            np.stack(self.signatures) if self.signatures else np.empty((0, 3 * PIXELS), np.uint8),
             end_s,
         )

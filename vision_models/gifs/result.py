@@ -80,7 +80,7 @@ class VideoIndex:
     looks: NDArray[np.float32]  # (P, E) unit length
     times: NDArray[np.float64]  # (F,) seconds
     motion: NDArray[np.float32]  # (F, 18), or no rows when only key frames were decoded
-    signatures: NDArray[np.uint8]  # (F, 144) grey thumbnails of 16 x 9 pixels
+    signatures: NDArray[np.uint8]  # (F, 432) thumbnails of 16 x 9 pixels: brightness, then colour
     joints: NDArray[np.float32]  # (P, 17, 3) of somebody at each look: y, x and sureness, all 0..1
 
     @cached_property

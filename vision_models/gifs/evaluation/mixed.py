@@ -15,7 +15,7 @@ from vision_models.gifs.predictor import HighlightPredictor
 from vision_models.gifs.scorers import Vectors
 from vision_models.gifs.training.data import Clip
 
-VIDEOS = 8
+VIDEOS = 6
 CLIPS = 20  # in each
 LENGTHS_S = 3, 4, 5, 6, 7  # of a clip
 FRAME = "640:360"
@@ -28,7 +28,7 @@ DULL = (
 CHANGES = {
     "black bars above and below": "pad=iw:2*ih:0:ih/2",
     "black bars at the sides": "pad=2*iw:ih:iw/2:0",
-    "beside a blurred copy": "split[a][b];[b]scale=1280:-2,crop=1280:360,gblur=sigma=20[c];[c][a]overlay=320:0",
+    "beside a blurred copy": "split[a][b];[b]scale=2*iw:-2,crop=iw:ih/2,gblur=sigma=20[c];[c][a]overlay=(W-w)/2:0",
 }
 
 
