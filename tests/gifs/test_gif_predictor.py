@@ -208,6 +208,14 @@ def test_key_frames_alone_find_the_cat_too(
     assert highlights.best(3, 4)
 
 
+def test_a_single_key_frame_does_not_stand_for_the_whole_video(predictor: HighlightPredictor, folder: Path) -> None:
+    path = write(camera_move(skimage.data.coffee(), 0, seconds=8), folder / "one_key.mp4")
+    index = predictor.index(path, key_frames=True)
+    assert not index.is_whole
+    assert index.times[-1] < 2
+    assert predictor.score(index, []).best(1, 3)
+
+
 def test_without_a_history_key_frames_and_what_follows_them_rank_as_the_whole_video(
     predictor: HighlightPredictor, folder: Path
 ) -> None:

@@ -79,20 +79,15 @@ class VideoIndex:
     look_times: NDArray[np.float64]  # (P,) seconds
     looks: NDArray[np.float32]  # (P, E) unit length
     times: NDArray[np.float64]  # (F,) seconds
-    motion: NDArray[np.float32]  # (F, 18), or no rows when only key frames were decoded
+    motion: NDArray[np.float32]  # (F, 18); no rows where nothing follows the key frames
     signatures: NDArray[np.uint8]  # (F, 432) thumbnails of 16 x 9 pixels: brightness, then colour
     joints: NDArray[np.float32]  # (P, 17, 3) of somebody at each look: y, x and sureness, all 0..1
-
-    @cached_property
-    def is_whole(self) -> bool:
-        """Whether all of it was seen; of key frames and what follows them, frames come in bursts."""
-        steps = np.diff(self.times)
-        return len(self.times) > 0 and (not len(steps) or float(steps.max()) <= 2 * float(steps.min()))
+    is_whole: bool = True  # whether frames from everywhere were seen, or only some that follow key frames
 
     @cached_property
     def takes(self) -> NDArray[np.float64]:
         """Where a GIF can lie, without running over a cut, a fade or a blank frame: (T, 2) seconds."""
-        if not self.is_whole:  # key frames do not tell where cuts are
+        if not self.is_whole:  # what is between key frames, cuts among it, is not known
             return np.array([[0.0, self.video.duration_s]])
         found: list[NDArray[np.float64]] = []
         for take in takes(self.times, self.signatures, self.video.duration_s):
@@ -209,7 +204,7 @@ def _seen_closer(index: VideoIndex, moment: _Moment, length_s: float | None) -> 
         times, motion, signatures = measure(frames)
     except VideoError:  # gone, or damaged there: what the key frames say has to do
         return moment
-    known = replace(index, times=times, motion=motion, signatures=signatures)
+    known = replace(index, times=times, motion=motion, signatures=signatures, is_whole=True)
     nearer = _moment(known, takes(times - low_s, signatures, high_s - low_s) + low_s, moment.piece, length_s)
     return moment if nearer.is_dull else nearer
 

@@ -42,7 +42,7 @@ def bench(predictor: HighlightPredictor) -> str:
         f"{torch.get_num_threads()} CPU threads, {predictor.device}",
         f"{MINUTES} minutes of {known.width} x {known.height}, {known.fps:.0f} frames/s: {decoding:.1f} s to decode",
         f"from file to ranked segments: {ours / decoding:.2f} of FFmpeg's time to decode the file",
-        f"the same from key frames alone: {key_frames / decoding:.2f}",
+        f"the same from key frames and what follows them: {key_frames / decoding:.2f}",
         f"an hour of it, as `rank` does by default: {hour / decoding / LONGER:.2f} of FFmpeg's time",
         f"peak memory of this process, to which FFmpeg's decoder comes: {memory}",
     ]
