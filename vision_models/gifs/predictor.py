@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vision_models.backbones.movenet import JOINTS
 from vision_models.errors import VideoError
-from vision_models.gifs.config import SEGMENT_S, WEIGHTS, PHDConfig
+from vision_models.gifs.config import WEIGHTS, PHDConfig
 from vision_models.gifs.features import (
     CompactEncoder,
     Samples,
@@ -35,7 +35,7 @@ from vision_models.predictor import Predictor
 from vision_models.weights.record import WeightsFile
 
 FIRST_LOOKS, MOST_LOOKS = 4, 24  # of a stretch: seconds of work, so that whoever waits can be told, and can go away
-DENSE_S = 2.25  # where key frames are no farther apart, all of the video is looked at in them, too
+DENSE_S = 2.25  # key frames that are no farther apart tell enough; then all of the video is looked at in them, too
 FOLLOW_S = 1.25  # of what follows a key frame is decoded, to see how things move
 LONG_S = 15 * 60  # from this length on, key frames and what follows them have to do
 
@@ -99,8 +99,8 @@ class HighlightPredictor(Predictor[PHDGIFs]):
             weight: 0 (what everyone gets) to 1 (fully personal).
             by_shots: Cut segments where the frame changes, instead of every 5 seconds.
             key_frames: Decode nothing but key frames and the 1.25 seconds that follow each: faster, and nearly the same
-                ranking where there is one every two seconds. By default, only where a video of more than 15 minutes
-                has one at least every 5 seconds.
+                ranking where there is one every two seconds, which is where a video of more than 15 minutes is read so
+                by default.
             progress: Told the seconds of video that are done.
 
         Raises:
@@ -133,16 +133,16 @@ class HighlightPredictor(Predictor[PHDGIFs]):
 
     def sample(self, video: Video, *, key_frames: bool | None = None) -> Iterator[Samples]:
         """Decode a video, on the CPU, stretch by stretch."""
+        gaps = np.diff(video.key_times, append=video.duration_s)
+        is_dense = len(gaps) > 0 and gaps.max() <= DENSE_S
         if key_frames is None:
-            key_frames = video.duration_s > LONG_S and video.key_gap_s <= SEGMENT_S
+            key_frames = video.duration_s > LONG_S and is_dense
         size, fps = self.encoder.size, self.encoder.fps
         if key_frames and self.encoder.window == 1:
             frames = read_key_frames(video, size=size, follow_s=FOLLOW_S, fps=fps)
             return sample_key_frames(frames, self.encoder, video.duration_s)
         frames = read_frames(video, fps=fps, size=size, exact=False)
-        gaps = np.diff(video.key_times, append=video.duration_s)
-        # Both ways then see the same, and rank alike.
-        moments = video.key_times if len(gaps) and gaps.max() <= DENSE_S else ()
+        moments = video.key_times if is_dense else ()  # so both ways see the same, and rank alike
         stretches = sample(frames, self.encoder, video.duration_s, moments=moments, first=FIRST_LOOKS, most=MOST_LOOKS)
         return _ahead(stretches)
 

@@ -17,7 +17,7 @@ FRAME = "1280x720"
 PIECE_S = 60  # of new frames, which are repeated
 MINUTES = 10
 LONGER = 6  # times as long is the video that memory is measured on: an hour
-KEY_FRAME_S = 4  # what phones and streaming sites do; x264 alone would put 10 s between key frames
+KEY_FRAME_S = 2  # what phones and streaming sites do, or less; x264 alone would put 10 s between key frames
 
 
 def bench(predictor: HighlightPredictor) -> str:
