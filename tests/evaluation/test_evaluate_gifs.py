@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from vision_models.cli.app import app
 from vision_models.gifs.evaluation import bench as bench_module
+from vision_models.gifs.evaluation import cuts, mixed
 from vision_models.gifs.evaluation import evaluate as evaluation
 
 
@@ -46,6 +47,9 @@ def test_all_scorers_are_compared_on_clips_and_fights(clips: Path, monkeypatch: 
     monkeypatch.setattr(evaluation, "CASES", 2)
     monkeypatch.setattr(evaluation.cases, "__defaults__", (0, 2))
     monkeypatch.setattr(evaluation, "FIGHT_CASES", 3)
+    monkeypatch.setattr(cuts, "PAIRS", 2)
+    for name, less in {"VIDEOS": 1, "CLIPS": 3, "DULL": mixed.DULL[:1], "FRAME": "64:36"}.items():
+        monkeypatch.setattr(mixed, name, less)
     said = run("evaluate", "gifs", "--data", clips)
     assert "37 clips, 6 users" in said
     for scorer in ("Random", "Colour histogram, nearest", "Video2GIF (generic)", "SVM-D", "PHD-CA + SVM-D"):
@@ -53,6 +57,9 @@ def test_all_scorers_are_compared_on_clips_and_fights(clips: Path, monkeypatch: 
     assert "cut out of six videos" in said
     assert "Two fights among ten calm scenes" in said
     assert "| Mean motion |" in said
+    assert "1 videos of 3 clips and 1 dull stretches" in said
+    assert "| key frames, every 2 s, and what follows | " in said
+    assert "| 2 cuts | " in said
 
 
 def test_the_bench_prints_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,4 +69,4 @@ def test_the_bench_prints_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_module, "LONGER", 2)
     said = run("bench", "gifs")
     assert "of FFmpeg's time to decode the file" in said
-    assert "the same from key frames alone" in said
+    assert "the same from key frames and what follows them" in said

@@ -208,6 +208,30 @@ def test_key_frames_alone_find_the_cat_too(
     assert highlights.best(3, 4)
 
 
+def test_a_single_key_frame_does_not_stand_for_the_whole_video(predictor: HighlightPredictor, folder: Path) -> None:
+    path = write(camera_move(skimage.data.coffee(), 0, seconds=8), folder / "one_key.mp4")
+    index = predictor.index(path, key_frames=True)
+    assert not index.is_whole
+    assert index.times[-1] < 2
+    assert predictor.score(index, []).best(1, 3)
+
+
+def test_without_a_history_key_frames_and_what_follows_them_rank_as_the_whole_video(
+    predictor: HighlightPredictor, folder: Path
+) -> None:
+    photo = skimage.data.coffee()
+    quiet, busy = ([camera_move(photo, seed, seconds=5) for seed in some] for some in ((0, 1, 2), (3, 4, 5)))
+    parts = [part[:1] * len(part) if number % 2 else part for number, part in enumerate([*quiet, *busy])]
+    path, dense = write([picture for part in parts for picture in part], folder / "calm.mp4"), folder / "calm2.mp4"
+    source = ["-i", str(path), "-r", "25", "-g", "50", "-keyint_min", "50", "-sc_threshold", "0"]
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *source, str(dense)], check=True)
+    quick, whole = (predictor.index(dense, key_frames=quickly) for quickly in (True, False))
+    assert not quick.is_whole
+    assert whole.is_whole
+    assert len(quick.times) < len(whole.times)
+    assert {*ranks(predictor.score(quick, []))[:3]} == {*ranks(predictor.score(whole, []))[:3]} == {0, 2, 4}
+
+
 def test_a_picture_that_stands_still_for_a_moment_is_a_video_too(
     predictor: HighlightPredictor, folder: Path, gifs: dict[str, Path]
 ) -> None:

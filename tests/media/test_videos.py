@@ -305,6 +305,18 @@ def test_key_frames_come_alone_and_at_their_times(make_video: MakeVideo, clock: 
     assert [number(picture) for _, picture in samples] == pytest.approx([0, 25], abs=1)
 
 
+def test_what_follows_a_key_frame_comes_with_it_and_no_more(make_video: MakeVideo) -> None:
+    video = probe(make_video("dense.mp4", "testsrc2=s=64x48:r=25", "-t", "5", *H264, "-g", "25", "-sc_threshold", "0"))
+    assert video.key_times == pytest.approx([0, 2, 4], abs=0.001)  # one every second is more than is needed
+    times = np.array([time for time, _ in read_key_frames(video, size=(16, 12), follow_s=0.75, fps=4)])
+    bursts = np.split(times, np.flatnonzero(np.diff(times) > 0.5) + 1)
+    assert [burst[0] for burst in bursts] == pytest.approx([0, 2, 4], abs=0.001)
+    for burst in bursts:
+        assert len(burst) >= 3
+        assert burst[-1] - burst[0] <= 0.9
+        assert np.diff(burst) == pytest.approx(0.25, abs=0.1)
+
+
 def test_quick_samples_are_at_most_three_pictures_old(clock: Path) -> None:
     samples = [(time, number(picture)) for time, picture in read_frames(clock, fps=10, exact=False)]
     assert len(samples) == 20

@@ -234,10 +234,13 @@ def evaluate(
 ) -> None:
     """Compare all scorers of the paper on real clips, or on PHD2."""
     from vision_models.gifs import HighlightPredictor
+    from vision_models.gifs.evaluation.cuts import evaluate_cuts
     from vision_models.gifs.evaluation.evaluate import evaluate as on_clips
     from vision_models.gifs.evaluation.evaluate import evaluate_fights
+    from vision_models.gifs.evaluation.mixed import evaluate_mixed
     from vision_models.gifs.evaluation.phd2 import baselines, evaluate_phd2, read_phd2
     from vision_models.gifs.scorers import Comparison
+    from vision_models.gifs.training.data import read_clips
 
     need_one_of("--data", "--phd2", given=bool(data or phd2))
     users = read_phd2(phd2) if phd2 else []
@@ -248,6 +251,9 @@ def evaluate(
     predictor = HighlightPredictor.from_pretrained(weights, device=device)
     if data:
         typer.echo(on_clips(data, predictor))
+        test = [clip for clip in read_clips(data) if clip.is_test]
+        typer.echo(evaluate_mixed(test, predictor))
+        typer.echo(evaluate_cuts(test, predictor))
         if (data / "fight").is_dir():
             typer.echo(evaluate_fights(data, predictor))
     if users and phd2_videos:

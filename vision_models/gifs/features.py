@@ -7,6 +7,7 @@ to be trained on its vectors.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,9 +23,9 @@ from vision_models.errors import VideoError
 from vision_models.gifs.config import PHDConfig
 from vision_models.gifs.motion import MOTION_SIZE, MotionMeter, summarise
 from vision_models.gifs.network import FrameEncoder
-from vision_models.gifs.segments import CUT_LEVELS
+from vision_models.gifs.segments import CUT_LEVELS, PIXELS, THUMBNAIL
+from vision_models.media.videos import KEY_PAUSE_S
 
-SIGNATURE = (16, 9)  # pixels, width and height, of the thumbnails that tell cuts and loop points
 LOOKS = 3  # at a video that is shorter than that many strides, so that a short GIF is seen as often as a segment
 CHUNK_LOOKS = 96
 
@@ -123,9 +124,9 @@ class Samples:
 
     windows: NDArray[np.uint8]  # (N, window, h, w, 3) the looks
     look_times: NDArray[np.float64]  # (N,) seconds, the middle of each look
-    times: NDArray[np.float64]  # (F,) seconds of all frames of the stretch
-    motion: NDArray[np.float32]  # (F, 18) how each differs from the one before (`MotionMeter`); no rows if not measured
-    signatures: NDArray[np.uint8]  # (F, 144) grey thumbnails
+    times: NDArray[np.float64]  # (F,) seconds of all frames of the stretch; of key frames, those that follow them
+    motion: NDArray[np.float32]  # (F, 18) how each differs from the one before (`MotionMeter`)
+    signatures: NDArray[np.uint8]  # (F, 432) thumbnails: brightness, then colour
     end_s: float  # how far into the video the stretch reaches
 
 
@@ -134,17 +135,17 @@ def sample(
     encoder: SegmentEncoder,
     duration_s: float,
     *,
-    moving: bool = True,
+    moments: Sequence[float] = (),
     first: int = CHUNK_LOOKS,
     most: int = CHUNK_LOOKS,
 ) -> Iterator[Samples]:
     """Keep what is needed of a stream of frames, stretch by stretch; memory does not grow with length.
 
     Args:
-        frames: (seconds, (h, w, 3)) in time order, at `encoder.size`: at `encoder.fps`, or key frames.
+        frames: (seconds, (h, w, 3)) in time order, at `encoder.size` and `encoder.fps`.
         encoder: Says how often to look, and at how many frames.
         duration_s: Of the video, in seconds.
-        moving: Whether consecutive frames are close enough in time to measure motion; not so for key frames.
+        moments: When to look instead, ascending, in seconds. A shot that has none of them is looked at once.
         first: Looks of the first stretch; each one has twice as many as the one before.
         most: Looks of the longest stretch.
     """
@@ -153,28 +154,56 @@ def sample(
     kept = _Kept(encoder)
     recent: list[NDArray[np.uint8]] = []
     looks, time, was_cut = 0, None, False
+    unseen: tuple[float, Sequence[NDArray[np.uint8]]] | None = None  # the beginning of a shot without a look so far
     for time, frame in frames:
         recent = [*recent, frame][-encoder.window :]
-        kept.see(time, frame, meter(frame) if moving else None)
+        kept.see(time, frame, meter(frame))
         is_cut = kept.has_jumped()
-        is_due = time >= (looks + 0.5) * stride or (was_cut and not is_cut)  # every new shot is looked at
-        was_cut = is_cut
-        if not moving or (is_due and len(recent) == encoder.window):
+        due = bisect_right(moments, time) if moments else int(time / stride + 0.5)
+        if due > looks and len(recent) == encoder.window:
             kept.look(time, recent)
-            looks = max(looks, int(time / stride + 0.5))
+            looks, unseen = due, None
+        elif was_cut and not is_cut and len(recent) == encoder.window:
+            if unseen:
+                kept.look(*unseen)
+            unseen = time, recent
+        was_cut = is_cut
         if len(kept.windows) == first:
             yield kept.until(time)
             kept, first = _Kept(encoder), min(2 * first, most)
+    if unseen:
+        kept.look(*unseen)
     if time is not None and not looks:  # a single frame, or fewer than a window has
         kept.look(time, [recent[0]] * (encoder.window - len(recent)) + recent)
     if kept.times:
         yield kept.until(duration_s)
 
 
+def sample_key_frames(
+    frames: Iterable[tuple[float, NDArray[np.uint8]]], encoder: SegmentEncoder, duration_s: float
+) -> Iterator[Samples]:
+    """Keep what `sample` does of key frames, each with the few that follow it (`read_key_frames`)."""
+    meter, kept = MotionMeter(), _Kept(encoder)
+    last_s = -np.inf
+    for time, frame in frames:
+        if time - last_s >= KEY_PAUSE_S:
+            if len(kept.windows) == CHUNK_LOOKS:
+                yield kept.until(time)
+                kept = _Kept(encoder)
+            meter = MotionMeter()
+            meter(frame)
+            kept.look(time, [frame])
+        else:
+            kept.see(time, frame, meter(frame))
+        last_s = time
+    if kept.windows:
+        yield kept.until(duration_s)
+
+
 def measure(
     frames: Iterable[tuple[float, NDArray[np.uint8]]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.uint8]]:
-    """Measure frames without looking at what they show: their times (F,), motion (F, 18) and thumbnails (F, 144).
+    """Measure frames without looking at what they show: their times (F,), motion (F, 18) and thumbnails (F, 432).
 
     Raises:
         VideoError: there is none.
@@ -190,8 +219,9 @@ def measure(
 
 
 def _signature(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-    return cv2.resize(grey, SIGNATURE, interpolation=cv2.INTER_AREA).ravel()
+    """Brightness, then red and blue less brightness, of a thumbnail: scenes of one brightness differ in colour."""
+    small = cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).transpose(2, 0, 1).ravel()
 
 
 def segment_vector(
@@ -250,11 +280,10 @@ class _Kept:
         self.motion: list[NDArray[np.float32]] = []
         self.signatures: list[NDArray[np.uint8]] = []
 
-    def see(self, time: float, frame: NDArray[np.uint8], motion: NDArray[np.float32] | None) -> None:
+    def see(self, time: float, frame: NDArray[np.uint8], motion: NDArray[np.float32]) -> None:
         self.times.append(time)
         self.signatures.append(_signature(frame))
-        if motion is not None:
-            self.motion.append(motion)
+        self.motion.append(motion)
 
     def has_jumped(self) -> bool:
         """Tell whether the last frame is quite another than the one before."""
@@ -272,6 +301,6 @@ class _Kept:
             np.array(self.look_times, np.float64),
             np.array(self.times, np.float64),
             np.stack(self.motion) if self.motion else np.empty((0, MOTION_SIZE // 2), np.float32),
-            np.stack(self.signatures),
+            np.stack(self.signatures) if self.signatures else np.empty((0, 3 * PIXELS), np.uint8),
             end_s,
         )

@@ -79,14 +79,15 @@ class VideoIndex:
     look_times: NDArray[np.float64]  # (P,) seconds
     looks: NDArray[np.float32]  # (P, E) unit length
     times: NDArray[np.float64]  # (F,) seconds
-    motion: NDArray[np.float32]  # (F, 18), or no rows when only key frames were decoded
-    signatures: NDArray[np.uint8]  # (F, 144) grey thumbnails of 16 x 9 pixels
+    motion: NDArray[np.float32]  # (F, 18); no rows where nothing follows the key frames
+    signatures: NDArray[np.uint8]  # (F, 432) thumbnails of 16 x 9 pixels: brightness, then colour
     joints: NDArray[np.float32]  # (P, 17, 3) of somebody at each look: y, x and sureness, all 0..1
+    is_whole: bool = True  # whether frames from everywhere were seen, or only some that follow key frames
 
     @cached_property
     def takes(self) -> NDArray[np.float64]:
         """Where a GIF can lie, without running over a cut, a fade or a blank frame: (T, 2) seconds."""
-        if not len(self.motion):  # key frames do not tell where cuts are
+        if not self.is_whole:  # what is between key frames, cuts among it, is not known
             return np.array([[0.0, self.video.duration_s]])
         found: list[NDArray[np.float64]] = []
         for take in takes(self.times, self.signatures, self.video.duration_s):
@@ -129,7 +130,7 @@ class VideoIndex:
 
     def spans(self, *, by_shots: bool = False) -> NDArray[np.float64]:
         """Cut into segments (S, 2), start and end in seconds: of 5 seconds as in the paper, or by shots."""
-        if by_shots and len(self.motion):
+        if by_shots and self.is_whole:
             return shots(self.times, self.signatures, self.video.duration_s)
         return grid(self.video.duration_s, SEGMENT_S)
 
@@ -182,7 +183,7 @@ class Highlights:
                 if len(chosen) < k and not too_early and all(is_new(moment, other) for other in chosen):
                     chosen.append(moment)
                     left.remove(moment)
-        if not len(index.motion):
+        if not index.is_whole:
             for number, one in enumerate(chosen):
                 nearer = _seen_closer(index, one, length_s)
                 if all(_is_apart(nearer, other) for other in chosen if other is not one):
@@ -203,7 +204,7 @@ def _seen_closer(index: VideoIndex, moment: _Moment, length_s: float | None) -> 
         times, motion, signatures = measure(frames)
     except VideoError:  # gone, or damaged there: what the key frames say has to do
         return moment
-    known = replace(index, times=times, motion=motion, signatures=signatures)
+    known = replace(index, times=times, motion=motion, signatures=signatures, is_whole=True)
     nearer = _moment(known, takes(times - low_s, signatures, high_s - low_s) + low_s, moment.piece, length_s)
     return moment if nearer.is_dull else nearer
 
@@ -220,7 +221,7 @@ def _moment(index: VideoIndex, where: NDArray[np.float64], piece: Piece, length_
     else:
         start, end = max(start, low), min(end, high)
     inside = slice(*np.searchsorted(index.times, [start, end]))
-    moves = index.motion[inside, BRIGHTNESS_CHANGE] if len(index.motion) else np.ones(1)
+    moves = index.motion[inside, BRIGHTNESS_CHANGE]
     still = len(moves) > 1 and float(np.median(moves)) < STILL
     look = index.looks[looks_of(np.array([[start, end]]), index.look_times)[0]].mean(axis=0)
     short = end - start < min(max(SHORTEST_S, SHORT * (length_s or 0)), index.video.duration_s)
@@ -233,10 +234,9 @@ def _window(
     """Find the best window of this length near a stretch, inside its take."""
     low, high = within
     inside = slice(*np.searchsorted(index.times, [low, high]))
-    times, moving = index.times[inside] - low, len(index.motion) > 0
-    energy = index.motion[inside, SPEED] if moving else np.zeros(len(times))
+    times, energy = index.times[inside] - low, index.motion[inside, SPEED]
     start, end = sub_window(times, energy, span[0] - low, span[1] - low, length_s, high - low)
-    if moving:
+    if index.is_whole:
         slack = min(LOOP_SLACK_S, 0.2 * (end - start))
         end = min(loop_point(times, index.signatures[inside], start, end, slack), high - low)
     return low + start, low + end

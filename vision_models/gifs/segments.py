@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 Times = NDArray[np.float64]
 
-CUT_LEVELS = 12.0  # mean change of a thumbnail's pixels, of 255, below which nothing is a cut
+THUMBNAIL = (16, 9)  # pixels, width and height, of what tells cuts and loop points
+PIXELS = THUMBNAIL[0] * THUMBNAIL[1]  # a signature is the brightness of that many, then two differences of colour
+CUT_LEVELS = 4.7  # mean change of a signature's numbers, of 255, below which nothing is a cut
 CUT_RATIO = 3.0  # so many times what is usual around it: pans and fast sports are no cuts
 CUT_NEIGHBOURS = 8  # steps on each side that say what is usual
 SHORTEST_SHOT_S = 1.0
-BLANK_LEVELS = 5.0  # standard deviation of a thumbnail's pixels below which there is nothing to be seen in it
+BLANK_LEVELS = 5.0  # standard deviation of a thumbnail's brightness below which there is nothing to be seen in it
 FADED = 0.5  # a frame with less than this share of its take's usual contrast is part of a fade
-LATE_S = 0.1  # a sample may be older than its time says by so much (see `read_frames`)
+LATE_S = 0.2  # a sample may be older than its time says by so much (see `read_frames`)
 TOUCHING_S = 1e-6  # spans that overlap by less only touch: 3 * 0.1 is not quite 0.3
 
 
@@ -49,7 +51,7 @@ def shots(times: Times, signatures: NDArray[np.number], duration_s: float, max_s
 
     Args:
         times: (F,) of the frames, ascending.
-        signatures: (F, d) thumbnails of them, in levels of 0..255.
+        signatures: (F, d) thumbnails of them, brightness first, in levels of 0..255.
         duration_s: Of the video.
         max_s: No segment is longer.
 
@@ -75,7 +77,7 @@ def takes(times: Times, signatures: NDArray[np.number], duration_s: float) -> Ti
 
     Args:
         times: (F,) of the frames, ascending.
-        signatures: (F, d) thumbnails of them, in levels of 0..255.
+        signatures: (F, d) thumbnails of them, brightness first, in levels of 0..255.
         duration_s: Of the video.
 
     Returns:
@@ -86,7 +88,7 @@ def takes(times: Times, signatures: NDArray[np.number], duration_s: float) -> Ti
     if not len(times):
         return np.array([[0.0, duration_s]])
     looks = np.asarray(signatures, np.float32)
-    contrast = looks.std(axis=1)
+    contrast = looks[:, :PIXELS].std(axis=1)
     blank = contrast < BLANK_LEVELS
     breaks = {number + 1 for number in _cut_steps(looks)}
     found = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ _MAY_JUMP = {"mpegts", "mpeg"}  # recordings are joined by putting one behind th
 _JUMP_S = 10  # a clock that goes ahead by more has jumped; what ffmpeg takes for a jump, too
 HAVE_NO_KEY_FRAMES = {"apng"}  # or so ffmpeg says
 _UNKNOWN = -(2**62)  # a time that is not known is below
+KEYS_APART_S = 1.75  # a key frame that follows another one sooner tells little that is new
 _MOVES = 0.1  # of the pictures of the longest stream: a cover has one, or a few
 
 
@@ -33,6 +34,7 @@ class Track:
     last: float = -math.inf
     end: float = -math.inf
     jumps: bool = False  # ahead
+    keys: list[float] = field(default_factory=list)  # when they are shown, without those that are too close together
     _last_key: float = math.inf
     _decoded_at: float = -math.inf
 
@@ -50,6 +52,8 @@ class Track:
             self.key_frames += 1
             self.key_gap = max(self.key_gap, shown_at - self._last_key)
             self._last_key = shown_at
+            if not self.keys or (shown_at - self.keys[-1]) * self.clock >= KEYS_APART_S:
+                self.keys.append(shown_at)
 
     def finish(self) -> None:
         """Count what only the end tells."""
