@@ -57,6 +57,16 @@ def test_the_grid_covers_an_hour_without_gaps() -> None:
     assert covers(spans, 3601.3)
 
 
+def test_somebody_who_walks_past_the_camera_is_no_cut() -> None:
+    street = cv2.resize(np.random.default_rng(0).integers(0, 255, (9, 16, 3), np.uint8), (160, 90))
+    frames = [street.copy() for _ in range(24)]
+    for number, left in enumerate(range(-40, 160, 40)):
+        frames[8 + number][10:, max(left, 0) : left + 60] = 20
+    times, _, signatures = measure((number / 4, frame) for number, frame in enumerate(frames))
+    assert len(shots(times, signatures, 6)) == 1
+    np.testing.assert_allclose(takes(times, signatures, 6), [(0, 6)])
+
+
 @pytest.mark.parametrize("duration_s", [0, -1, float("nan"), float("inf")])
 def test_a_video_without_a_duration_is_refused(duration_s: float) -> None:
     with pytest.raises(ValueError, match="duration_s must be above 0"):

@@ -16,6 +16,9 @@ THUMBNAIL = (16, 9)  # pixels, width and height, of what tells cuts and loop poi
 PIXELS = THUMBNAIL[0] * THUMBNAIL[1]  # a signature is the brightness of that many, then two differences of colour
 CUT_LEVELS = 4.7  # mean change of a signature's numbers, of 255, below which nothing is a cut
 CUT_RATIO = 3.0  # so many times what is usual around it: pans and fast sports are no cuts
+EVERYWHERE = (
+    0.12  # of the mean change, what three quarters of the pixels change by: who walks past leaves what is behind
+)
 CUT_NEIGHBOURS = 8  # steps on each side that say what is usual
 SHORTEST_SHOT_S = 1.0
 BLANK_LEVELS = 5.0  # standard deviation of a thumbnail's brightness below which there is nothing to be seen in it
@@ -194,9 +197,16 @@ def _cut_steps(signatures: NDArray[np.number]) -> list[int]:
     """Numbers of the frames after which the picture changes at once, the hardest cut first."""
     if len(signatures) < 2:
         return []
-    steps = np.abs(np.diff(np.asarray(signatures, np.float32), axis=0)).mean(axis=1)
+    changes = np.abs(np.diff(np.asarray(signatures, np.float32), axis=0))
+    steps = changes.mean(axis=1)
+    of_pixels = changes.reshape(len(changes), -1, min(PIXELS, changes.shape[1])).mean(axis=1)
+    calm = np.percentile(of_pixels, 25, axis=1)
     candidates = np.argsort(-steps, kind="stable")[: int((steps >= CUT_LEVELS).sum())]
-    return [int(number) for number in candidates if steps[number] >= CUT_RATIO * _usual(steps, int(number))]
+    return [
+        int(number)
+        for number in candidates
+        if steps[number] >= CUT_RATIO * _usual(steps, int(number)) and calm[number] >= EVERYWHERE * steps[number]
+    ]
 
 
 def _edges(flags: NDArray[np.bool_]) -> set[int]:
