@@ -205,7 +205,10 @@ def test_key_frames_alone_find_the_cat_too(
     subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *source, str(dense)], check=True)
     highlights = predictor.rank(dense, [gifs["chelsea"]], key_frames=True)
     assert ranks(highlights)[0] == CAT
-    assert highlights.best(3, 4)
+    clips = highlights.best(3, 4)
+    assert len(clips) == 3
+    dense.unlink()  # what was looked at around the clips is remembered
+    assert highlights.reweight(0.999).best(3, 4)[0].start_s == clips[0].start_s
 
 
 def test_a_single_key_frame_does_not_stand_for_the_whole_video(predictor: HighlightPredictor, folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ LOOP_SLACK_S = 0.75  # a GIF may end so much earlier or later to loop well
 STILL = 0.0008  # change of brightness, of 1, from frame to frame: less is a slide or a frozen picture
 ONE_SCENE = 0.75  # cosine of the looks before and after what could be a cut; of cuts it is below 0.5
 SUDDEN = 2.0  # times the steps beside it: a change that is as sudden is a cut, even within one place
+MOST_SEEN = 12  # stretches that are remembered
 CUT_S = 1.0  # the longest time between two takes that only a cut is between
 SHORT = 0.2  # of the length that was asked for: a clip that is shorter comes last
 AROUND_S = 3.0  # of the video is decoded on both sides of a clip that only key frames are known of ...
@@ -83,6 +84,11 @@ class VideoIndex:
     signatures: NDArray[np.uint8]  # (F, 432) thumbnails of 16 x 9 pixels: brightness, then colour
     joints: NDArray[np.float32]  # (P, 17, 3) of somebody at each look: y, x and sureness, all 0..1
     is_whole: bool = True  # whether frames from everywhere were seen, or only some that follow key frames
+
+    @cached_property
+    def seen_closer(self) -> dict[tuple[float, float], tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
+        """What `measure` said of the last stretches chosen from key frames: whoever chooses, chooses again."""
+        return {}
 
     @cached_property
     def takes(self) -> NDArray[np.float64]:
@@ -199,11 +205,17 @@ def _seen_closer(index: VideoIndex, moment: _Moment, length_s: float | None) -> 
     """Decode what is around a moment that only key frames are known of, and place its clip between cuts."""
     video = index.video
     low_s, high_s = max(moment.start_s - AROUND_S, 0.0), min(moment.end_s + AROUND_S, video.duration_s)
-    try:
-        frames = read_frames(video, fps=CLOSER_FPS, size=CLOSER_SIZE, start_s=low_s, end_s=high_s)
-        times, motion, signatures = measure(frames)
-    except VideoError:  # gone, or damaged there: what the key frames say has to do
-        return moment
+    seen = index.seen_closer.get((low_s, high_s))
+    if seen is None:
+        try:
+            frames = read_frames(video, fps=CLOSER_FPS, size=CLOSER_SIZE, start_s=low_s, end_s=high_s)
+            seen = measure(frames)
+        except VideoError:  # gone, or damaged there: what the key frames say has to do
+            return moment
+        while len(index.seen_closer) >= MOST_SEEN:
+            index.seen_closer.pop(next(iter(index.seen_closer)))
+        index.seen_closer[low_s, high_s] = seen
+    times, motion, signatures = seen
     known = replace(index, times=times, motion=motion, signatures=signatures, is_whole=True)
     nearer = _moment(known, takes(times - low_s, signatures, high_s - low_s) + low_s, moment.piece, length_s)
     return moment if nearer.is_dull else nearer
