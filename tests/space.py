@@ -9,6 +9,7 @@ environment takes some gigabytes; all of it is deleted in the end. Uses uv where
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import io
 import itertools
 import os
@@ -26,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from huggingface_hub.utils import filter_repo_objects
 from load import SIDE, ask, call, own_photo, upload
 
 ROOT = Path(__file__).parents[1]
@@ -47,18 +47,15 @@ def upload_command() -> list[str]:
     return next(words for words in commands if words[:2] == ["hf", "upload"])
 
 
-def files_of_the_space() -> list[str]:
-    """Files of the last commit that this command uploads."""
-    tracked = subprocess.run(
-        ["git", "ls-tree", "-r", "--name-only", "HEAD"],  # noqa: S607 - whichever git there is
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    words = upload_command()
-    excluded = [value for option, value in itertools.pairwise(words) if option == "--exclude"]
-    return list(filter_repo_objects(tracked.stdout.splitlines(), ignore_patterns=excluded))
+def uploaded(files: list[str]) -> list[str]:
+    """Those files that this command uploads."""
+    excluded = [value for option, value in itertools.pairwise(upload_command()) if option == "--exclude"]
+    return [file for file in files if not any(fnmatch.fnmatchcase(file, pattern) for pattern in excluded)]
+
+
+def git(*words: str) -> bytes:
+    """What git says."""
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, check=True).stdout  # noqa: S607 - whichever there is
 
 
 @contextmanager
@@ -80,8 +77,8 @@ def install(environment: Path, torch: str) -> Path:
     """Make the environment; returns its Python."""
     settings, uv, python = front_matter(), shutil.which("uv"), environment / "bin" / "python"
     origin = python_of(settings["python_version"])
-    make = [uv, "venv", "--python", origin] if uv else [origin, "-m", "venv"]
-    pip = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
+    make: list[str | Path] = [uv, "venv", "--python", origin] if uv else [origin, "-m", "venv"]
+    pip: list[str | Path] = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
     platform = [f"gradio[oauth,mcp]=={settings['sdk_version']}", "uvicorn", "spaces", f"torch=={torch}"]
     with step(f"An environment of {origin}"):
         subprocess.run([*make, environment], check=True, capture_output=True)
@@ -142,12 +139,10 @@ def main() -> None:
     parser.add_argument("--torch", default=NEWEST_TORCH, help="of the Space's hardware")
     wish = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="space-") as made:
-        folder, files = Path(made, "app"), files_of_the_space()
+        folder, files = Path(made, "app"), uploaded(git("ls-tree", "-r", "--name-only", "HEAD").decode().splitlines())
         python = install(Path(made, "environment"), wish.torch)
-        with step(f"{len(files)} files of the last commit"):
-            archive = subprocess.run(["git", "archive", "HEAD", *files], cwd=ROOT, capture_output=True, check=True)  # noqa: S607 - whichever git there is
-            with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as packed:
-                packed.extractall(folder, filter="data")
+        with tarfile.open(fileobj=io.BytesIO(git("archive", "HEAD", *files))) as packed:
+            packed.extractall(folder, filter="data")
         with started(python, folder) as url:
             with step("Until the page answered"):
                 page = first_answer(url)
