@@ -2,7 +2,7 @@
 
 Makes a fresh virtual environment with the Python that the README's front matter names (or this one, where that is not
 to be had), installs what a Space's platform brings and `requirements.txt` on top, copies the files that a tag uploads,
-starts `python app.py` among them as a Space does, and sends one photo through. Prints how long each step took. The
+starts `python app.py` among them, and sends one photo through. Prints how long each step took. The
 environment takes some gigabytes; all of it is deleted in the end. Uses uv where it is installed, and pip otherwise.
 """
 
@@ -22,7 +22,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def python_of(version: str) -> str:
     return found if found and works else sys.executable
 
 
-def install(environment: Path, torch: str) -> Path:
+def install(environment: Path, torch: str, requirements: Path) -> Path:
     """Make the environment; returns its Python."""
     settings, uv, python = front_matter(), shutil.which("uv"), environment / "bin" / "python"
     origin = python_of(settings["python_version"])
@@ -85,22 +85,22 @@ def install(environment: Path, torch: str) -> Path:
     with step(f"The platform's {', '.join(platform)}"):
         subprocess.run([*pip, "--quiet", *platform], check=True)
     with step("requirements.txt"):
-        subprocess.run([*pip, "--quiet", "-r", ROOT / "requirements.txt"], check=True)
+        subprocess.run([*pip, "--quiet", "-r", requirements], check=True)
     return python
 
 
 @contextmanager
-def started(python: Path, folder: Path) -> Iterator[str]:
-    """Start the page in its folder, knowing nothing of this machine; gives its address."""
+def started(python: Path, folder: Path) -> Iterator[tuple[str, str]]:
+    """Start the page in its folder, knowing nothing of this machine; gives its address and what it answers first."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    known = {"PATH": os.environ["PATH"], "HOME": str(folder.parent), "GRADIO_SERVER_PORT": str(port)}
-    # what Gradio knows a Space by
-    known |= {"SYSTEM": "spaces", "SPACE_ID": "owner/vision-models", "GRADIO_SERVER_NAME": "0.0.0.0"}  # noqa: S104
+    url, home = f"http://127.0.0.1:{port}", str(folder.parent)
+    known = {"PATH": os.environ["PATH"], "HOME": home, "TMPDIR": home, "GRADIO_SERVER_PORT": str(port)}
+    known |= {"SYSTEM": "spaces", "SPACE_ID": "owner/vision-models"}  # by which Gradio knows a Space
     page = subprocess.Popen([python, "app.py"], cwd=folder, env=known)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield url, first_answer(page, url)
     finally:
         page.terminate()
         try:
@@ -109,16 +109,15 @@ def started(python: Path, folder: Path) -> Iterator[str]:
             page.kill()
 
 
-def first_answer(url: str) -> str:
-    """The page, as soon as it answers."""
-    until = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            return ask(url, 0).decode()
-        except OSError:
-            if time.monotonic() > until:
-                raise
+def first_answer(page: subprocess.Popen[bytes], url: str) -> str:
+    """What the page answers, as soon as it does."""
+    begun = time.monotonic()
+    with step("Until the page answered"):
+        while page.poll() is None and time.monotonic() < begun + START_SECONDS:
+            with suppress(OSError):
+                return ask(url, 0).decode()
             time.sleep(0.5)
+    raise SystemExit("The page does not answer.")
 
 
 def correct(url: str) -> None:
@@ -140,13 +139,11 @@ def main() -> None:
     wish = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="space-") as made:
         folder, files = Path(made, "app"), uploaded(git("ls-tree", "-r", "--name-only", "HEAD").decode().splitlines())
-        python = install(Path(made, "environment"), wish.torch)
         with tarfile.open(fileobj=io.BytesIO(git("archive", "HEAD", *files))) as packed:
             packed.extractall(folder, filter="data")
-        with started(python, folder) as url:
-            with step("Until the page answered"):
-                page = first_answer(url)
-            if f"<title>{front_matter()['title']}</title>" not in page:
+        python = install(Path(made, "environment"), wish.torch, folder / "requirements.txt")
+        with started(python, folder) as (url, answer):
+            if f"<title>{front_matter()['title']}</title>" not in answer:
                 raise SystemExit("The page answers, but not with our title.")
             with step("One photo"):
                 correct(url)
