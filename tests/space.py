@@ -1,9 +1,9 @@
 """What a Space builds, built here: `python tests/space.py [--torch 2.13.0]`.
 
-Makes a fresh virtual environment with the Python that the README's front matter names (or this one, where that is not
-to be had), installs what a Space's platform brings and `requirements.txt` on top, copies the files that a tag uploads,
-starts `python app.py` among them, and sends one photo through. Prints how long each step took. The
-environment takes some gigabytes; all of it is deleted in the end. Uses uv where it is installed, and pip otherwise.
+Copies the files that a tag uploads, makes a fresh virtual environment with the Python that the README's front matter
+names (or this one, where that is not to be had), installs what a Space's platform brings and `requirements.txt` on top,
+starts `python app.py`, and sends one photo through. Prints how long each step took. The environment takes 5 GB; all of
+it is deleted in the end. Uses uv where it is installed, and pip otherwise.
 """
 
 from __future__ import annotations
