@@ -42,7 +42,7 @@ from demos.gif_visit import (
 )
 from demos.samples.videos import TASTES, is_sample, liked_gifs, sample_video
 from demos.shell import FAILED, HIDE, SHOW, line, weights_source
-from vision_models.errors import VideoError
+from vision_models.errors import VideoError, VisionModelsError
 from vision_models.media.bars import without_bars
 from vision_models.media.edits import LONGEST_CAPTION, Edits
 from vision_models.media.videos import Video, probe
@@ -194,7 +194,7 @@ class Events:
                 try:
                     clip = check_length(probe(gif), HISTORY_SECONDS, "clip")
                     known.append(predictor.remember(without_bars(clip)))
-                except VideoError as error:
+                except VisionModelsError as error:
                     known.append(str(error))
             return known
 

@@ -16,6 +16,7 @@ import torch
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from space import front_matter, upload_command, uploaded
 
 import vision_models
 
@@ -138,11 +139,23 @@ def test_the_space_installs_what_the_package_declares() -> None:
 
 
 def test_the_space_runs_versions_that_the_package_allows() -> None:
-    front_matter = (ROOT / "README.md").read_text(encoding="utf-8").split("---\n")[1]
-    entries = (line.partition(":") for line in front_matter.splitlines())
-    settings = {key.strip(): value.strip(" \"'") for key, _, value in entries}
+    settings = front_matter()
     assert PAGE["gradio"].specifier.contains(settings["sdk_version"])
     assert Version(settings["python_version"]) >= Version(PROJECT["requires-python"].removeprefix(">="))
+
+
+def test_a_tag_brings_the_space_all_that_the_page_and_its_readme_show() -> None:
+    needed = [front_matter()["app_file"], "README.md", "requirements.txt"]
+    for folder in ("assets", "demos", "vision_models"):
+        needed += [str(path.relative_to(ROOT)) for path in ROOT.glob(f"{folder}/**/*") if path.is_file()]
+    assert len([name for name in needed if name.endswith(".safetensors")]) == 3
+    assert set(needed) - set(uploaded(needed)) == set()
+    assert "--delete *" in " ".join(upload_command())  # what is gone here goes there
+
+
+def test_the_space_keeps_the_attributes_by_which_the_hub_hands_out_weights() -> None:
+    """The Hub keeps weights and pictures in LFS, by its own .gitattributes; by ours, a clone has pointers instead."""
+    assert uploaded([".gitattributes", "app.py"]) == ["app.py"]
 
 
 # --- make ---
