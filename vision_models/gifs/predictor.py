@@ -37,7 +37,7 @@ from vision_models.weights.record import WeightsFile
 FIRST_LOOKS, MOST_LOOKS = 4, 24  # of a stretch: seconds of work, so that whoever waits can be told, and can go away
 DENSE_S = 2.25  # key frames that are no farther apart tell enough; then all of the video is looked at in them, too
 FOLLOW_S = 1.25  # of what follows a key frame is decoded, to see how things move
-LONG_S = 15 * 60  # from this length on, key frames and what follows them have to do
+LONG_S = 5 * 60  # from this length on, key frames and what follows them have to do
 
 
 class HighlightPredictor(Predictor[PHDGIFs]):
@@ -99,8 +99,8 @@ class HighlightPredictor(Predictor[PHDGIFs]):
             weight: 0 (what everyone gets) to 1 (fully personal).
             by_shots: Cut segments where the frame changes, instead of every 5 seconds.
             key_frames: Decode nothing but key frames and the 1.25 seconds that follow each: faster, and nearly the same
-                ranking where there is one every two seconds, which is where a video of more than 15 minutes is read so
-                by default.
+                ranking where there is one every two seconds, which is where more than five minutes are read so by
+                default.
             progress: Told the seconds of video that are done.
 
         Raises:
@@ -110,6 +110,8 @@ class HighlightPredictor(Predictor[PHDGIFs]):
         check_weight(weight)
         known = [self.remember(gif) for gif in history]
         unwanted = [self.remember(gif) for gif in disliked]
+        if by_shots and key_frames is None:
+            key_frames = False  # between key frames cuts are not seen
         index = self.index(video, key_frames=key_frames, progress=progress)
         return self.score(index, known, unwanted, weight=weight, by_shots=by_shots)
 
