@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vision_models.errors import DataError, VisionModelsError
+from vision_models.errors import DataError
 
 TABLE = ".parquet"
 COLUMN = "path"
@@ -112,7 +112,7 @@ def _done(work: Work, file: Path, result: Path) -> str:
     try:
         result.parent.mkdir(parents=True, exist_ok=True)
         work(file, result)
-    except (VisionModelsError, ValueError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one file, the others are done
         return str(error) or type(error).__name__
     return ""
 

@@ -15,10 +15,9 @@ Times = NDArray[np.float64]
 THUMBNAIL = (16, 9)  # pixels, width and height, of what tells cuts and loop points
 PIXELS = THUMBNAIL[0] * THUMBNAIL[1]  # a signature is the brightness of that many, then two differences of colour
 CUT_LEVELS = 4.7  # mean change of a signature's numbers, of 255, below which nothing is a cut
-CUT_RATIO = 3.0  # so many times what is usual around it: pans and fast sports are no cuts
-EVERYWHERE = (
-    0.12  # of the mean change, what three quarters of the pixels change by: who walks past leaves what is behind
-)
+# What the calmest quarter of the pixels changes by at most; little, where somebody walks past and hides only a part:
+EVERYWHERE = 0.12  # of a cut it is at least so much of the mean change ...
+CUT_RATIO = 4.5  # ... and so many times what is usual around it: pans and fast sports are no cuts
 CUT_NEIGHBOURS = 8  # steps on each side that say what is usual
 SHORTEST_SHOT_S = 1.0
 BLANK_LEVELS = 5.0  # standard deviation of a thumbnail's brightness below which there is nothing to be seen in it
@@ -205,7 +204,7 @@ def _cut_steps(signatures: NDArray[np.number]) -> list[int]:
     return [
         int(number)
         for number in candidates
-        if steps[number] >= CUT_RATIO * _usual(steps, int(number)) and calm[number] >= EVERYWHERE * steps[number]
+        if calm[number] >= max(EVERYWHERE * steps[number], CUT_RATIO * _usual(calm, int(number)))
     ]
 
 
