@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, update_wrapper
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -203,7 +203,7 @@ class PhotoTab:
             done = begin(
                 lambda: line(self.words.working), None, self.status, **AT_ONCE
             ).then(
-                partial(run, of_sample if begin == sampled.success else look),
+                update_wrapper(partial(run, of_sample if begin == sampled.success else look), run),
                 [self.photo, self.job, *inputs],
                 outcome,
                 **LATEST,

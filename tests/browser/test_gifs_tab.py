@@ -140,7 +140,7 @@ def write_clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 @pytest.fixture(scope="module")
 def film(write_clip: Callable[..., Path]) -> Path:
     """Thirty seconds: most moves in the red scene at 0:05, green at 0:15, blue at 0:25."""
-    return write_clip("film.mp4", (GREY, 0), (RED, 2), (GREY, 0.2), (GREEN, 0.4), (GREY, 0.3), (BLUE, 1))
+    return write_clip("film.mp4", (GREY, 0), (RED, 0.5), (GREY, 0.2), (GREEN, 0.3), (GREY, 0.2), (BLUE, 0.3))
 
 
 @pytest.fixture(scope="module")

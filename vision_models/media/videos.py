@@ -48,8 +48,8 @@ VIDEO_SUFFIXES = frozenset(
 ANIMATION_SUFFIXES = frozenset({".apng", ".avif", ".gif", ".png", ".webp"})  # of photos, too, but some can move
 MAX_HOURS = 12
 _HAVE_TIME_LINE = {"mov", "matroska"}
-_HASTY = ["-skip_loop_filter", "all", "-skip_frame"]  # edges of blocks stay, and not all frames are decoded
-_FLUENT_FPS = 20  # from here on, no B-frame is missed; below, only those that no other one is predicted from
+_HASTY = ["-skip_loop_filter", "all"]  # edges of blocks stay
+_FLUENT_FPS = 20  # from here on, no B-frame is missed; below, what moves would be seen too seldom
 _EARLIER_S = 0.02  # by so much a frame may come early: others of the same pace are too far apart
 KEY_PAUSE_S = 0.5  # between what follows one key frame and the next one that is given, at least
 
@@ -253,7 +253,7 @@ def read_key_frames(
 
 def _hasty(video: Video) -> list[str]:
     """Options for decoding that is not exact."""
-    return [*_HASTY, "bidir" if video.fps >= _FLUENT_FPS else "noref"]
+    return [*_HASTY, "-skip_frame", "bidir"] if video.fps >= _FLUENT_FPS else _HASTY
 
 
 def _recognise(path: Path) -> str:
