@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial, update_wrapper
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -172,7 +171,7 @@ class PhotoTab:
             nothing = [None] * len(outputs) + [gr.skip()] * len(started)
             return None, HIDE, SHOW, line(why, "problem"), gr.skip(), *nothing
 
-        def run(
+        def show(
             look: Callable[[NDArray[np.uint8]], Any], photo: dict[str, Any] | None, job: Job[Any] | None, *wishes: Any
         ) -> tuple[Any, ...]:
             """Ask about the photo and show the result, or say why there is none."""
@@ -203,7 +202,7 @@ class PhotoTab:
             done = begin(
                 lambda: line(self.words.working), None, self.status, **AT_ONCE
             ).then(
-                update_wrapper(partial(run, of_sample if begin == sampled.success else look), run),
+                _run(show, of_sample if begin == sampled.success else look),
                 [self.photo, self.job, *inputs],
                 outcome,
                 **LATEST,
@@ -282,6 +281,15 @@ class PhotoTab:
         made.failure(restore, None, button, **AT_ONCE)
         for control in (self.job, *download.controls):
             control.change(restore, None, button, **AT_ONCE)
+
+
+def _run(show: Callable[..., Any], look: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what Gradio calls, by a name that stays."""
+
+    def run(photo: dict[str, Any] | None, job: Job[Any] | None, *wishes: Any) -> Any:
+        return show(look, photo, job, *wishes)
+
+    return run
 
 
 def remembering(look: Callable[[NDArray[np.uint8]], Result], most: int) -> Callable[[NDArray[np.uint8]], Result]:
