@@ -22,7 +22,7 @@ from demos.samples.store import made_before, made_once
 from vision_models.media.clips import write_gif
 from vision_models.media.videos import probe, read_frames
 
-# ---- for the GIF tab: a video in which there is something for everyone, and three visitors with a taste
+# ---- for the GIF tab: a video in which there is something for everyone, and visitors with a taste
 
 SAMPLE = "sample.mp4"
 VIDEO_SIZE = 480, 270  # pixels

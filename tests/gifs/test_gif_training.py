@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -188,15 +189,9 @@ def test_training_writes_a_checkpoint_that_ranks(trained: Path) -> None:
     assert trained.stat().st_size < 1.5 * numbers  # bytes: large tensors in 8 bits, small ones in 16
 
 
-def test_an_interrupted_encoder_run_goes_on_where_it_was(
-    sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(train_encoder, "initial_backbone", random_backbone)
-    once = train_encoder.train_encoder(sets, tmp_path / "once", ENCODER, device="cpu", workers=0)
-
-    monkeypatch.setattr(training, "SAVE_SECONDS", -1)  # after every step
+def stumbling(calls: list[int]) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
+    """A step of the encoder's training that notes how far the run is, and is interrupted at the third call."""
     step = train_encoder.EncoderRun.step
-    calls = []
 
     def stumble(run: train_encoder.EncoderRun, *batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         calls.append(run.seen)
@@ -204,7 +199,18 @@ def test_an_interrupted_encoder_run_goes_on_where_it_was(
             raise KeyboardInterrupt
         return step(run, *batch)
 
-    monkeypatch.setattr(train_encoder.EncoderRun, "step", stumble)
+    return stumble
+
+
+def test_an_interrupted_encoder_run_goes_on_where_it_was(
+    sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_encoder, "initial_backbone", random_backbone)
+    once = train_encoder.train_encoder(sets, tmp_path / "once", ENCODER, device="cpu", workers=0)
+
+    monkeypatch.setattr(training, "SAVE_SECONDS", -1)  # after every step
+    calls: list[int] = []
+    monkeypatch.setattr(train_encoder.EncoderRun, "step", stumbling(calls))
     with pytest.raises(KeyboardInterrupt):
         train_encoder.train_encoder(sets, tmp_path / "twice", ENCODER, device="cpu", workers=0)
     twice = train_encoder.train_encoder(sets, tmp_path / "twice", ENCODER, device="cpu", workers=0)
@@ -242,19 +248,11 @@ def learn(sets: Path, scorers: Path, out: Path) -> None:
 def learn_and_stumble(sets: Path, scorers: Path, out: Path, other: Path) -> None:
     """Do that, and train the encoder once more in another folder, with a break."""
     learn(sets, scorers, out)
-    step = train_encoder.EncoderRun.step
-    calls = []
-
-    def stumble(run: train_encoder.EncoderRun, *batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        calls.append(run.seen)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return step(run, *batch)
-
+    calls: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "SAVE_SECONDS", -1)
         patch.setattr(train_encoder, "initial_backbone", lambda: lively(random_backbone()))
-        patch.setattr(train_encoder.EncoderRun, "step", stumble)
+        patch.setattr(train_encoder.EncoderRun, "step", stumbling(calls))
         with pytest.raises(KeyboardInterrupt):
             train_encoder.train_encoder(sets, other, ENCODER, device="cpu", workers=0)
         train_encoder.train_encoder(sets, other, ENCODER, device="cpu", workers=0)

@@ -159,9 +159,7 @@ class _Cutting:
         from vision_models.media.clips import write_gif
         from vision_models.media.videos import probe
 
-        index = predictor.index(
-            video, key_frames=False if self.by_shots else None
-        )  # between key frames cuts are not seen
+        index = predictor.index(video, by_shots=self.by_shots)
         highlights = predictor.score(index, self.liked, self.disliked, weight=self.weight, by_shots=self.by_shots)
         shown = probe(video) if self.keep_bars else index.video
         limit = self.max_kb * 1000 or None

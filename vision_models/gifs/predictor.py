@@ -110,9 +110,7 @@ class HighlightPredictor(Predictor[PHDGIFs]):
         check_weight(weight)
         known = [self.remember(gif) for gif in history]
         unwanted = [self.remember(gif) for gif in disliked]
-        if by_shots and key_frames is None:
-            key_frames = False  # between key frames cuts are not seen
-        index = self.index(video, key_frames=key_frames, progress=progress)
+        index = self.index(video, key_frames=key_frames, by_shots=by_shots, progress=progress)
         return self.score(index, known, unwanted, weight=weight, by_shots=by_shots)
 
     def index(
@@ -120,13 +118,17 @@ class HighlightPredictor(Predictor[PHDGIFs]):
         video: str | Path | Video,
         *,
         key_frames: bool | None = None,
+        by_shots: bool = False,
         progress: Callable[[float], None] = lambda _: None,
     ) -> VideoIndex:
         """Decode a video once and look at it; `score` needs nothing else. Memory does not grow with the frames.
 
-        Bars around its picture are cut off, and clips will have none; a `Video` is taken as it is.
+        Bars around its picture are cut off, and clips will have none; a `Video` is taken as it is. By default, where
+        shots will be asked for (`by_shots`), all of it is decoded.
         """
         known = video if isinstance(video, Video) else without_bars(probe(video))
+        if by_shots and key_frames is None:
+            key_frames = False  # between key frames cuts are not seen
         parts = []
         for samples in self.sample(known, key_frames=key_frames):
             parts.append(self.encode(samples))
