@@ -159,6 +159,28 @@ def test_several_processes_share_a_folder_and_go_on_where_one_was_killed(photos:
     assert sorted(path.name for path in output.iterdir()) == ["a.png", "b.png", "failed.csv", "trip"]
 
 
+DEADLY = """
+import os, sys
+from pathlib import Path
+from vision_models.cli.many import for_each
+
+def begin():
+    return lambda file, result: os._exit(9) if file.name == "b.png" else result.write_bytes(b"made")
+
+for_each(Path(sys.argv[1]), Path(sys.argv[2]), ".png", [".png"], begin, processes=1)
+"""
+
+
+def test_a_file_that_ends_its_process_is_named_and_the_others_are_made(photos: Path, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    call = [sys.executable, "-c", DEADLY, str(photos), str(output)]
+    said = subprocess.run(call, capture_output=True, text=True, check=True, timeout=300)
+    assert "1 failed" in said.stdout
+    assert "b.png,The process ended" in (output / "failed.csv").read_text().replace('"', "")
+    made = sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
+    assert made == ["a.png", "failed.csv", "trip/a.png"]
+
+
 def test_the_photos_that_a_table_names_are_looked_at(photos: Path, tmp_path: Path) -> None:
     table, output = tmp_path / "some.parquet", tmp_path / "found"
     named = [str(photos / "a.png"), str(photos / "trip" / "a.png"), str(photos / "gone.png")]

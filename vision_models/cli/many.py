@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
@@ -117,6 +118,23 @@ def _done(work: Work, file: Path, result: Path) -> str:
     return ""
 
 
+def _done_or_died(work: Work, file: Path, result: Path, call: str) -> str:
+    """As `_done`, and a file that ended the process in the same call has failed: the engine would try for ever."""
+    begun = result.with_name(f".{result.name}.begun")
+    if begun.is_file() and begun.read_text() == call:
+        begun.unlink()
+        return "The process ended while it was at work on this file: there may be too little memory for it."
+
+    def tried(file: Path, result: Path) -> None:
+        begun.write_text(call)
+        try:
+            work(file, result)
+        finally:
+            begun.unlink()
+
+    return _done(tried, file, result)
+
+
 def _here(tasks: Sequence[tuple[Path, Path]], begin: Callable[[], Work]) -> Iterator[tuple[Path, str]]:
     if tasks:
         work = begin()
@@ -133,13 +151,16 @@ def _by_ray(
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # what there is to say is said here
 
+    call = uuid4().hex
+
     class Worker:
         def __init__(self) -> None:
             self.work = begin()
 
         def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
             pairs = zip(rows["file"], rows["result"], strict=True)
-            return {"file": rows["file"], "why": [_done(self.work, Path(file), Path(result)) for file, result in pairs]}
+            why = [_done_or_died(self.work, Path(file), Path(result), call) for file, result in pairs]
+            return {"file": rows["file"], "why": why}
 
     if "RAY_ADDRESS" in os.environ:
         ray.init(log_to_driver=False)
