@@ -15,6 +15,8 @@ from typing import Any, cast
 
 import gradio as gr
 
+from demos.sessions import Sessions
+
 LOG = logging.getLogger(__name__)
 PLACES = 8  # of one visitor, waiting or at work; the queue has 32 for all
 USUAL_SECONDS = 0.5  # of a job, as long as none of its kind has been seen
@@ -24,8 +26,9 @@ NEWER = 0.2  # how much the last job of a kind counts against all before it
 class Jobs:
     """The jobs of a page, from the moment at which they are queued."""
 
-    def __init__(self, demo: gr.Blocks) -> None:
+    def __init__(self, demo: gr.Blocks, sessions: Sessions) -> None:
         self._demo = demo
+        self._sessions = sessions
         self._queue = cast("Any", getattr(demo, "_queue", None))
         self._lock = threading.Lock()
         self._begun: dict[str, float] = {}  # by the job's name: when it began
@@ -61,6 +64,10 @@ class Jobs:
         waited = max(begun - event.enqueue_time, 0.0)
         line = {"job": _name(event), "endpoint": endpoint, "outcome": outcome, "waited_s": round(waited, 3)}
         LOG.info(json.dumps(line | {"seconds": round(now - begun, 3)}))
+        if session_of(event):
+            self._sessions.slim(event.session_hash)
+        else:
+            self._sessions.forget(event.session_hash)
 
     def waiting(self) -> int:
         """How many jobs have not begun."""

@@ -20,6 +20,7 @@ from demos.files import upload_folder
 from demos.front import Front, Told
 from demos.gate import Gate
 from demos.jobs import Jobs
+from demos.sessions import Sessions
 from demos.sweeper import start_sweeping
 from demos.theme import THEME
 from vision_models.errors import WeightsError
@@ -106,8 +107,9 @@ def _guarded(
         the page is about to end.
     """
     demo.queue(max_size=QUEUE, api_open=False)  # not open: what has to queue has no way around the queue
-    jobs, going = Jobs(demo), threading.Event()
-    start_sweeping(upload_folder(), KEEP_SECONDS)
+    sessions, going = Sessions(demo), threading.Event()
+    jobs = Jobs(demo, sessions)
+    start_sweeping(upload_folder(), KEEP_SECONDS, sessions.forget_unused)
     endpoints = {name[1:]: end["parameters"] for name, end in demo.get_api_info()["named_endpoints"].items()}
     gate = {"jobs": jobs, "folder": upload_folder(), "is_going": going.is_set, "endpoints": endpoints}
     bars = [block for block in demo.blocks.values() if isinstance(block, gr.Tabs) and block.selected]

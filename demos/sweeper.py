@@ -4,7 +4,7 @@ import ctypes
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -68,13 +68,20 @@ def give_memory_back() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def start_sweeping(folder: Path, keep_s: float) -> threading.Thread:
-    """Sweep now, and then every minute as long as the program runs."""
+def start_sweeping(folder: Path, keep_s: float, forget: Callable[[float], None]) -> threading.Thread:
+    """Sweep now, and then every minute as long as the program runs.
+
+    Args:
+        folder: What to sweep.
+        keep_s: How old files may become.
+        forget: Called with that age; forgets what else is older.
+    """
 
     def work() -> None:
         while True:
             try:
                 sweep(folder, keep_s)
+                forget(keep_s)
                 give_memory_back()
             except Exception:
                 LOG.exception("Sweeping failed; it is tried again in a minute.")
