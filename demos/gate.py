@@ -6,10 +6,12 @@ It closes the doors that no page of ours needs, bounds what one visitor takes, a
 
 import asyncio
 import json
+import os
 import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -200,6 +202,9 @@ class Gate:
         yield from _figures("refused_total", "counter", refused)
         taken = sum(file.bytes for file in files_in(self.folder))
         yield from _figures("upload_bytes", "gauge", {"": taken})
+        with suppress(OSError):  # other systems have no such file
+            resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            yield from _figures("resident_memory_bytes", "gauge", {"": resident})
 
 
 def _left_out(name: str, parameters: Sequence[Any], given: int) -> list[Any]:

@@ -2,7 +2,8 @@
 
 Every client uploads a photo of a colour that no other has, asks for the whole correction through the page's queue, and
 checks that what comes back is its own. Prints how many were served and how quickly, how many were refused and how soon,
-and how many got somebody else's photo. Nothing but a page of your own should be the target.
+how many got somebody else's photo, and the page's memory before, after a first answer, and when it has come to rest.
+Nothing but a page of your own should be the target.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from uuid import uuid4
 import numpy as np
 
 SIDE = 256  # pixels
+REST_S = 70  # after which the page has swept once more
 
 
 def ask(url: str, client: int, body: bytes | None = None, kind: str = "text/plain") -> bytes:
@@ -85,20 +87,34 @@ def visit(url: str, client: int, until: float) -> list[tuple[str, float]]:
     return found
 
 
+def memory(url: str) -> float:
+    """Megabytes that the page holds, as it tells those on its own machine; 0 where it does not."""
+    with urlopen(f"{url}/metrics", timeout=60) as answer:  # noqa: S310 - http alone
+        told = [line.split()[1] for line in answer.read().decode().splitlines() if "resident_memory_bytes " in line]
+    return float(told[-1]) / 1e6 if told else 0.0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0] if __doc__ else "")
     parser.add_argument("url")
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=120)
     wish = parser.parse_args()
+    url = wish.url.rstrip("/")
+    held = [memory(url)]
+    visit(url, 0, time.time() + 1)
+    held.append(memory(url))
     until = time.time() + wish.seconds
     with multiprocessing.get_context("spawn").Pool(wish.clients) as pool:
-        asked = [(wish.url.rstrip("/"), client, until) for client in range(wish.clients)]
+        asked = [(url, client, until) for client in range(wish.clients)]
         outcomes = [outcome for one in pool.starmap(visit, asked, chunksize=1) for outcome in one]
     for kind in sorted({kind for kind, _ in outcomes}):
         seconds = [taken for known, taken in outcomes if known == kind]
         middle, late = np.percentile(seconds, [50, 95])
         print(f"{kind}: {len(seconds)}, known after {middle:.2f} s (median), {late:.2f} s (95 %)")  # noqa: T201 - what it is for
+    time.sleep(REST_S)
+    held.append(memory(url))
+    print("memory: {:.0f} MB before, {:.0f} after one answer, {:.0f} at rest again".format(*held))  # noqa: T201 - what it is for
 
 
 if __name__ == "__main__":

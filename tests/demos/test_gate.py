@@ -93,6 +93,7 @@ def test_those_who_run_the_page_learn_how_it_is(url: str) -> None:
     said = ask(f"{url}/metrics")[2].decode()
     assert "vision_models_jobs_waiting 0" in said
     assert 'vision_models_requests_total{status="2xx"}' in said
+    assert float(said.rpartition("vision_models_resident_memory_bytes ")[2]) > 1e6
     assert ask(f"{url}/metrics", **{"x-forwarded-for": "93.184.216.34"})[0] == 404
 
 
