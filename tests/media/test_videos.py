@@ -317,6 +317,19 @@ def test_what_follows_a_key_frame_comes_with_it_and_no_more(make_video: MakeVide
         assert np.diff(burst) == pytest.approx(0.25, abs=0.1)
 
 
+def test_key_frames_that_come_irregularly_are_dense_where_those_between_fill_the_gaps(make_video: MakeVideo) -> None:
+    scene = "testsrc2=s=64x48:r=25"
+    keys = [*H264, "-g", "100", "-sc_threshold", "0", "-force_key_frames"]
+    video = probe(make_video("cuts.mp4", scene, "-t", "7", *keys, "0,2,3.2,5.2"))
+    assert video.has_dense_keys
+    assert video.key_times == pytest.approx([0, 2, 3.2, 5.2], abs=0.001)
+    times = np.array([time for time, _ in read_key_frames(video, size=(16, 12), follow_s=0.5, fps=4)])
+    assert all(np.abs(times - key).min() < 0.001 for key in video.key_times)
+    assert not ((times > 2.6) & (times < 3.1)).any()
+    rare = probe(make_video("rare.mp4", scene, "-t", "7", *keys, "0,3"))
+    assert not rare.has_dense_keys
+
+
 def test_quick_samples_are_at_most_three_pictures_old(clock: Path) -> None:
     samples = [(time, number(picture)) for time, picture in read_frames(clock, fps=10, exact=False)]
     assert len(samples) == 20

@@ -7,7 +7,7 @@ to be trained on its vectors.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -27,6 +27,7 @@ from vision_models.gifs.segments import CUT_LEVELS, PIXELS, THUMBNAIL
 from vision_models.media.videos import KEY_PAUSE_S
 
 LOOKS = 3  # at a video that is shorter than that many strides, so that a short GIF is seen as often as a segment
+SAME_S = 0.002  # times that differ by no more are one
 CHUNK_LOOKS = 96
 
 
@@ -180,13 +181,18 @@ def sample(
 
 
 def sample_key_frames(
-    frames: Iterable[tuple[float, NDArray[np.uint8]]], encoder: SegmentEncoder, duration_s: float
+    frames: Iterable[tuple[float, NDArray[np.uint8]]],
+    encoder: SegmentEncoder,
+    duration_s: float,
+    key_times: Sequence[float],
 ) -> Iterator[Samples]:
     """Keep what `sample` does of key frames, each with the few that follow it (`read_key_frames`)."""
     meter, kept = MotionMeter(), _Kept(encoder)
     last_s = -np.inf
     for time, frame in frames:
-        if time - last_s >= KEY_PAUSE_S:
+        nearest = bisect_left(key_times, time - SAME_S)
+        is_key = nearest < len(key_times) and key_times[nearest] <= time + SAME_S
+        if is_key or time - last_s >= KEY_PAUSE_S:  # times of joined recordings may not agree
             if len(kept.windows) == CHUNK_LOOKS:
                 yield kept.until(time)
                 kept = _Kept(encoder)

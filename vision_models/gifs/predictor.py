@@ -35,7 +35,6 @@ from vision_models.predictor import Predictor
 from vision_models.weights.record import WeightsFile
 
 FIRST_LOOKS, MOST_LOOKS = 4, 24  # of a stretch: seconds of work, so that whoever waits can be told, and can go away
-DENSE_S = 2.25  # key frames that are no farther apart tell enough; then all of the video is looked at in them, too
 FOLLOW_S = 1.25  # of what follows a key frame is decoded, to see how things move
 LONG_S = 5 * 60  # from this length on, key frames and what follows them have to do
 
@@ -137,16 +136,14 @@ class HighlightPredictor(Predictor[PHDGIFs]):
 
     def sample(self, video: Video, *, key_frames: bool | None = None) -> Iterator[Samples]:
         """Decode a video, on the CPU, stretch by stretch."""
-        gaps = np.diff(video.key_times, append=video.duration_s)
-        is_dense = len(gaps) > 0 and gaps.max() <= DENSE_S
         if key_frames is None:
-            key_frames = video.duration_s > LONG_S and is_dense
+            key_frames = video.duration_s > LONG_S and video.has_dense_keys
         size, fps = self.encoder.size, self.encoder.fps
         if key_frames and self.encoder.window == 1:
             frames = read_key_frames(video, size=size, follow_s=FOLLOW_S, fps=fps)
-            return sample_key_frames(frames, self.encoder, video.duration_s)
+            return sample_key_frames(frames, self.encoder, video.duration_s, video.key_times)
         frames = read_frames(video, fps=fps, size=size, exact=False)
-        moments = video.key_times if is_dense else ()  # so both ways see the same, and rank alike
+        moments = video.key_times if video.has_dense_keys else ()  # so both ways see the same, and rank alike
         stretches = sample(frames, self.encoder, video.duration_s, moments=moments, first=FIRST_LOOKS, most=MOST_LOOKS)
         return _ahead(stretches)
 

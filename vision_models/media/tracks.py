@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from vision_models.errors import VideoError
@@ -17,7 +18,11 @@ _MAY_JUMP = {"mpegts", "mpeg"}  # recordings are joined by putting one behind th
 _JUMP_S = 10  # a clock that goes ahead by more has jumped; what ffmpeg takes for a jump, too
 HAVE_NO_KEY_FRAMES = {"apng"}  # or so ffmpeg says
 _UNKNOWN = -(2**62)  # a time that is not known is below
-KEYS_APART_S = 1.75  # a key frame that follows another one sooner tells little that is new
+KEYS_APART_S = (
+    1.75,
+    0.75,
+)  # a key frame that follows another one sooner tells little; the second, where too few are left
+KEYS_DENSE_S = 2.75  # key frames that are no farther apart tell what there is to see
 _MOVES = 0.1  # of the pictures of the longest stream: a cover has one, or a few
 
 
@@ -34,7 +39,7 @@ class Track:
     last: float = -math.inf
     end: float = -math.inf
     jumps: bool = False  # ahead
-    keys: list[float] = field(default_factory=list)  # when they are shown, without those that are too close together
+    keys: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))  # so far apart, see KEYS_APART_S
     _last_key: float = math.inf
     _decoded_at: float = -math.inf
 
@@ -52,14 +57,23 @@ class Track:
             self.key_frames += 1
             self.key_gap = max(self.key_gap, shown_at - self._last_key)
             self._last_key = shown_at
-            if not self.keys or (shown_at - self.keys[-1]) * self.clock >= KEYS_APART_S:
-                self.keys.append(shown_at)
+            for keys, apart_s in zip(self.keys, KEYS_APART_S, strict=True):
+                if not keys or (shown_at - keys[-1]) * self.clock >= apart_s:
+                    keys.append(shown_at)
 
     def finish(self) -> None:
         """Count what only the end tells."""
         if self.end == self.last:  # how long the last frame stays is not known
             self.end += (self.last - self.first) / max(self.count - 1, 1)
         self.key_gap = max(self.key_gap, self.end - self._last_key) if self.key_frames else self.end - self.first
+
+    def few_keys(self) -> tuple[list[float], float, bool]:
+        """Key frames that tell enough: when they are shown, seconds that are between them at least, and if they do."""
+        for keys, apart_s in zip(self.keys, KEYS_APART_S, strict=True):
+            gaps = (after - before for before, after in pairwise([*keys, self.end]))
+            if keys and max(gaps) * self.clock <= KEYS_DENSE_S:
+                return keys, apart_s, True
+        return self.keys[0], KEYS_APART_S[0], False
 
 
 def measure(path: Path, demuxer: str) -> tuple[Track, Stream, Frame, float]:

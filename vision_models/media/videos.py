@@ -98,7 +98,11 @@ class Video:
     start_s: float = field(repr=False)  # the time of the first frame by the file's own clock
     demuxer: str = field(repr=False)  # ffmpeg's name of the container
     stream: Stream = field(repr=False)
-    key_times: tuple[float, ...] = field(default=(), repr=False)  # seconds; without those that are too close together
+    key_times: tuple[float, ...] = field(
+        default=(), repr=False
+    )  # seconds; without those that are too close together ...
+    keys_apart_s: float = field(default=KEYS_APART_S[0], repr=False)  # ... than this
+    has_dense_keys: bool = field(default=False, repr=False)  # whether these are everywhere
     crop: Crop = WHOLE  # what is shown of the frames; width and height are those of this part
 
     def cropped(self, crop: Crop) -> Video:
@@ -140,6 +144,7 @@ def probe(path: str | os.PathLike[str]) -> Video:
         duration_s = 0.1  # a single frame; browsers give such GIFs as much
     if duration_s > MAX_HOURS * 3600:
         raise VideoError(_TOO_LONG)
+    keys, keys_apart_s, has_dense_keys = track.few_keys()
     return Video(
         path=path,
         duration_s=duration_s,
@@ -152,7 +157,9 @@ def probe(path: str | os.PathLike[str]) -> Video:
         start_s=frame.time_s,
         demuxer=demuxer,
         stream=stream,
-        key_times=tuple(float(key * track.clock) - frame.time_s for key in track.keys),
+        key_times=tuple(float(key * track.clock) - frame.time_s for key in keys),
+        keys_apart_s=keys_apart_s,
+        has_dense_keys=has_dense_keys,
     )
 
 
@@ -236,10 +243,10 @@ def read_key_frames(
     unwanted, wanted = "not(key)", ""
     if follow_s:
         since = "abs(dts*tb-ld(0))"  # the key frame that was kept last; without a time, nothing follows it
-        begins = f"key*(eq(n,0)+not(lt({since},{KEYS_APART_S})))"
+        begins = f"key*(eq(n,0)+not(lt({since},{video.keys_apart_s})))"
         unwanted = f"if({begins},st(0,dts*tb)*0,not(lte({since},{follow_s})))"
-        pause = f"isnan(prev_selected_t)+gte(t-prev_selected_t,{KEY_PAUSE_S})"
-        wanted = f"select='if({pause},key,gte(t-prev_selected_t,{1 / fps - _EARLIER_S:.4f}))',"
+        follows = f"between(t-prev_selected_t,{1 / fps - _EARLIER_S:.4f},{KEY_PAUSE_S})"
+        wanted = f"select='key+{follows}',"
     options = ["-bsf:v", f"noise=drop='{unwanted}'", *(_hasty(video) if follow_s else [])]
     filters = f"{wanted}{frame_filters(video, size, 'area')},showinfo=checksum=0"
     cpu_s = patience_s(video, video.duration_s)

@@ -84,17 +84,18 @@ def _rankings(
 
     expected = ranks(video)
     yield "key frames, every 2 s, and what follows", ranks(video, key_frames=True), expected
-    sparse, changed = video.with_name("sparse.mp4"), video.with_name("changed.mp4")
-    _ffmpeg("-i", video, *_with_keys(4), sparse)
-    yield "key frames, every 4 s, and what follows", ranks(sparse, key_frames=True), ranks(sparse)
+    changed = video.with_name("changed.mp4")
+    for name, keys in {"every 2 s and at cuts": _with_keys(2, at_cuts=True), "every 4 s": _with_keys(4)}.items():
+        _ffmpeg("-i", video, *keys, changed)
+        yield f"key frames, {name}, and what follows", ranks(changed, key_frames=True), ranks(changed)
     for name, filters in CHANGES.items():
         _ffmpeg("-i", video, "-vf", filters, *_with_keys(2), changed)
         yield name, ranks(changed), expected
 
 
-def _with_keys(every_s: int) -> list[str]:
+def _with_keys(every_s: int, *, at_cuts: bool = False) -> list[str]:
     encoder = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "22"]
-    return [*encoder, "-g", str(25 * every_s), "-sc_threshold", "0"]
+    return [*encoder, "-g", str(25 * every_s), *([] if at_cuts else ["-sc_threshold", "0"])]
 
 
 def _ffmpeg(*arguments: str | Path) -> None:
