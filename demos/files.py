@@ -4,6 +4,7 @@ Gradio keeps both in one folder, named by a documented environment variable, and
 All that is used here of what Gradio does not document is that note, and nothing breaks without it.
 """
 
+import errno
 import logging
 import mimetypes
 import os
@@ -20,6 +21,7 @@ from demos.front import address
 from vision_models.errors import VisionModelsError
 
 LOG = logging.getLogger(__name__)
+NO_ROOM = "This server has no room for files at the moment. Please try again in some minutes."
 
 
 def upload_folder() -> Path:
@@ -31,13 +33,14 @@ def upload_folder() -> Path:
 @contextmanager
 def new_folder() -> Iterator[Path]:
     """Make a folder in Gradio's; what is shown from it is deleted on schedule, or at once if the work fails."""
-    upload_folder().mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=upload_folder()))
-    try:
-        yield folder
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
+    with _room_on_disk():
+        upload_folder().mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=upload_folder()))
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)  # a disk that cannot be written to keeps it
+            raise
 
 
 @contextmanager
@@ -88,7 +91,20 @@ def fetchable(file: Path, request: gr.Request | None) -> gr.FileData:
 @contextmanager
 def errors_on_page() -> Iterator[None]:
     """Show our own errors to the visitor. Of any other, Gradio says no more than that there was one."""
+    with _room_on_disk():
+        try:
+            yield
+        except VisionModelsError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+
+@contextmanager
+def _room_on_disk() -> Iterator[None]:
+    """Say so where the disk is full, or may not be written to any more."""
     try:
         yield
-    except VisionModelsError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        LOG.warning(f"No file can be written: {error}")
+        raise gr.Error(NO_ROOM, print_exception=False) from error

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 from demos.addresses import AT_A_TIME, AddressError, fetch
+from demos.files import NO_ROOM
 from demos.front import Application, Message, Receive, Scope, Send, answer
 from demos.jobs import PLACES, Jobs, is_near, visitor_of
 from demos.sweeper import files_in
@@ -38,7 +39,6 @@ INVALID = 400  # the status of what cannot be answered as it was asked
 CLOSED = "There is nothing here."
 TOO_LARGE = "This request is too large. Please upload files, and send their names."
 TOO_SLOW = "This request did not arrive. Please try again."
-NO_ROOM = "This server has no room for uploads at the moment. Please try again in some minutes."
 LONGEST_WAIT_SECONDS = 3.0  # beyond, it is better to know
 FEW = 4  # jobs that may wait however long they take
 CROWDED = "Many people are here at the moment."
@@ -183,7 +183,7 @@ class Gate:
     def _has_room(self) -> bool:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            return shutil.disk_usage(self.folder).free > FREE_BYTES
+            return os.access(self.folder, os.W_OK) and shutil.disk_usage(self.folder).free > FREE_BYTES
         except OSError:
             return False
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 
+import gradio as gr
 import gradio.context
 import pytest
 
-from demos.files import deleted_on_schedule, new_folder, upload_folder, uploaded
+from demos.files import deleted_on_schedule, errors_on_page, new_folder, upload_folder, uploaded
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +63,18 @@ def test_a_folder_for_results_goes_with_work_that_fails() -> None:
     with pytest.raises(RuntimeError), new_folder() as folder:
         raise RuntimeError
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("work", [new_folder, errors_on_page])
+@pytest.mark.parametrize("why", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_is_full_or_read_only_is_told_of(
+    work: Callable[[], AbstractContextManager[object]], why: int
+) -> None:
+    with pytest.raises(gr.Error, match="no room for files") as told, work():
+        raise OSError(why, os.strerror(why), "/a/path/of/the/machine")
+    assert "path" not in str(told.value)
+    with pytest.raises(PermissionError), work():
+        raise PermissionError(errno.EACCES, "not a matter of room")
 
 
 def test_inside_an_event_a_file_is_noted_for_deletion(tmp_path: Path) -> None:

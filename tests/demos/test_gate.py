@@ -97,6 +97,14 @@ def test_those_who_run_the_page_learn_how_it_is(url: str) -> None:
     assert ask(f"{url}/metrics", **{"x-forwarded-for": "93.184.216.34"})[0] == 404
 
 
+def test_a_disk_that_cannot_be_written_to_takes_no_uploads(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert ask(f"{url}/ready")[0] == 503
+    status, _, said = ask(f"{url}/gradio_api/upload", b"")
+    assert status == 507
+    assert b"no room for files" in said
+
+
 def test_answers_have_a_name_and_are_not_guessed_at(url: str) -> None:
     headers = ask(f"{url}/health", **{"x-request-id": "mine-1"})[1]
     assert headers["x-request-id"] == "mine-1"
