@@ -7,7 +7,9 @@ A copy that dies is replaced; nobody but its own visitors notices.
 import logging
 import os
 import re
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -95,9 +97,9 @@ def serve(replicas: int, host: str, port: int) -> None:
     )(engine.ingress(build)(type("Page", (), {})))
     engine.run(page.bind(), name="vision-models")
     print(f"{replicas} copies of the page at http://{host}:{port}", flush=True)  # noqa: T201 - where it is to be found
-    try:
+    with suppress(KeyboardInterrupt):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own aborts, and says so at length
         while True:
             time.sleep(3600)
-    except KeyboardInterrupt:
-        engine.shutdown()
-        ray.shutdown()
+    engine.shutdown()
+    ray.shutdown()

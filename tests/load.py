@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import random
 import time
+from http.client import HTTPException
 from io import BytesIO
 from typing import Any
 from urllib.error import HTTPError
@@ -81,7 +82,7 @@ def visit(url: str, client: int, until: float) -> list[tuple[str, float]]:
         except HTTPError as error:
             found.append((f"refused, {error.code}", time.monotonic() - begun))
             time.sleep(random.uniform(0.5, 1.5))  # noqa: S311 - not for secrets
-        except OSError:
+        except (OSError, HTTPException):
             found.append(("broken off", time.monotonic() - begun))
             time.sleep(1)
     return found

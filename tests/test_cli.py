@@ -1,6 +1,7 @@
 """What somebody meets at the command line: help at once, and one red line when something is wrong."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -193,6 +194,20 @@ def test_the_photos_that_a_table_names_are_looked_at(photos: Path, tmp_path: Pat
     refused = CliRunner().invoke(app, ["detect", str(table), "-o", str(output)])
     assert refused.exit_code == 1
     assert "a column `path`" in " ".join(refused.stderr.split())
+
+
+def test_whoever_ends_the_command_ends_the_copies_of_the_page(tmp_path: Path) -> None:
+    (tmp_path / "demos").mkdir()
+    (tmp_path / "demos" / "__init__.py").touch()
+    (tmp_path / "demos" / "replicas.py").write_text(
+        "import os, time\ndef serve(*wish):\n    print(os.getpid(), *wish, flush=True)\n    time.sleep(60)\n"
+    )
+    command = [str(Path(sys.executable).with_name("vision-models")), "serve", str(tmp_path), "--replicas", "3"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as page:
+        assert page.stdout is not None
+        assert page.stdout.readline().split() == [str(page.pid), "3", "127.0.0.1", "7860"]
+        page.terminate()
+        assert page.wait(10) == -signal.SIGTERM
 
 
 def test_bench_without_a_model_prints_one_table(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -78,11 +79,9 @@ from demos.replicas import serve
 replicas, host, port = sys.argv[1:]
 serve(int(replicas), host, int(port))
 """
-    command = [sys.executable, "-c", program, str(replicas), host, str(port)]
-    try:
-        subprocess.run(command, cwd=folder, check=True)  # noqa: S603 - our own program
-    except KeyboardInterrupt:  # the program has heard of it, too, and says good-bye by itself
-        return
+    # In place of this program, so that whoever ends this one ends the page.
+    os.chdir(folder)
+    os.execv(sys.executable, [sys.executable, "-c", program, str(replicas), host, str(port)])  # noqa: S606 - our own
 
 
 app.command()(serve)
