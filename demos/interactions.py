@@ -285,7 +285,9 @@ def _lay_out_result() -> _Result:
     picture = gr.AnnotatedImage(label="Who does what", show_label=False, buttons=["fullscreen"], elem_id="pairs")
     loners = gr.HTML(apply_default_css=False, elem_id="tags")
     with gr.Row():
-        score = gr.Slider(LOWEST_SCORE, 1, FIRST_SCORE, step=0.01, label="At least so sure", elem_id="score")
+        score = gr.Slider(
+            LOWEST_SCORE, 1, FIRST_SCORE, step=0.01, label="At least so sure", elem_id="score", min_width=240
+        )
         person = gr.Dropdown([("everyone", EVERYONE)], value=EVERYONE, label="Whose", min_width=120)
         every_verb = [(verb_words(verb), verb) for verb in VERB_NAMES]
         verbs = gr.Dropdown(every_verb, multiselect=True, label="Verbs (none: all)", min_width=220)
