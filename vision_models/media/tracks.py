@@ -18,10 +18,8 @@ _MAY_JUMP = {"mpegts", "mpeg"}  # recordings are joined by putting one behind th
 _JUMP_S = 10  # a clock that goes ahead by more has jumped; what ffmpeg takes for a jump, too
 HAVE_NO_KEY_FRAMES = {"apng"}  # or so ffmpeg says
 _UNKNOWN = -(2**62)  # a time that is not known is below
-KEYS_APART_S = (
-    1.75,
-    0.75,
-)  # a key frame that follows another one sooner tells little; the second, where too few are left
+# A key frame that follows another one sooner tells little; the second, where the first leaves gaps that are too long:
+KEYS_APART_S = 1.75, 0.75
 KEYS_DENSE_S = 2.75  # key frames that are no farther apart tell what there is to see
 _MOVES = 0.1  # of the pictures of the longest stream: a cover has one, or a few
 

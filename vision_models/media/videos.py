@@ -51,7 +51,7 @@ _HAVE_TIME_LINE = {"mov", "matroska"}
 _HASTY = ["-skip_loop_filter", "all"]  # edges of blocks stay
 _FLUENT_FPS = 20  # from here on, no B-frame is missed; below, what moves would be seen too seldom
 _EARLIER_S = 0.02  # by so much a frame may come early: others of the same pace are too far apart
-KEY_PAUSE_S = 0.5  # between what follows one key frame and the next one that is given, at least
+KEY_PAUSE_S = 0.5  # a frame after a longer pause does not follow a key frame: it is one
 
 # What a file is, by its first bytes; the name's ending proves nothing. ffmpeg is told the answer, so that it
 # never guesses: playlists, whose entries could be files of this machine, are not among them.
@@ -98,10 +98,8 @@ class Video:
     start_s: float = field(repr=False)  # the time of the first frame by the file's own clock
     demuxer: str = field(repr=False)  # ffmpeg's name of the container
     stream: Stream = field(repr=False)
-    key_times: tuple[float, ...] = field(
-        default=(), repr=False
-    )  # seconds; without those that are too close together ...
-    keys_apart_s: float = field(default=KEYS_APART_S[0], repr=False)  # ... than this
+    key_times: tuple[float, ...] = field(default=(), repr=False)  # seconds; without those closer together than ...
+    keys_apart_s: float = field(default=KEYS_APART_S[0], repr=False)  # ... this
     has_dense_keys: bool = field(default=False, repr=False)  # whether these are everywhere
     crop: Crop = WHOLE  # what is shown of the frames; width and height are those of this part
 
@@ -225,8 +223,7 @@ def read_key_frames(
         size: (width, height) in pixels, the whole frame squeezed into it; None keeps it as it is.
         follow_s: above 0, the key frames at `Video.key_times` alone, and after each the frames of so many seconds, up
             to 1.25, as `read_frames` gives them when it need not be exact. They show how things move there.
-        fps: frames per second that are given of those, about; the pause before the next key frame is half a second
-            or more.
+        fps: frames per second that are given of those, about.
 
     Yields:
         The time in seconds from the first frame, and uint8 HxWx3 sRGB, writable.
