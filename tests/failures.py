@@ -7,16 +7,14 @@ FOLDER is an empty file system of its own of a little more than a gigabyte, whic
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.error import HTTPError
 
-from load import ask, call, own_photo, upload
+from load import ask, call, first_answer, free_port, own_photo, upload
 
 ROOT = Path(__file__).parent.parent
 LITTLE = 200  # megabytes; with them on the disk, less than a gigabyte is free
@@ -25,22 +23,14 @@ PHOTO, _ = own_photo(0)
 
 def begin(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     """Start a page that keeps its files in a folder; return it, and its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder)}
     page = subprocess.Popen(
         [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
     )
     url = f"http://127.0.0.1:{port}"
-    for _ in range(120):
-        try:
-            ask(f"{url}/health", 0)
-        except OSError:
-            time.sleep(1)
-        else:
-            return page, url
-    raise SystemExit("The page does not start.")
+    first_answer(page, url)
+    return page, url
 
 
 def tell(when: str, url: str, earlier: dict[str, object]) -> dict[str, object]:

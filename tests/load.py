@@ -12,7 +12,10 @@ import argparse
 import json
 import multiprocessing
 import random
+import socket
+import subprocess
 import time
+from contextlib import suppress
 from http.client import HTTPException
 from io import BytesIO
 from typing import Any
@@ -23,6 +26,7 @@ from uuid import uuid4
 import numpy as np
 
 SIDE = 256  # pixels
+START_SECONDS = 180
 REST_S = 70  # after which the page has swept once more
 
 
@@ -49,6 +53,23 @@ def call(url: str, client: int, name: str, *data: object) -> tuple[str, Any]:
     said = ask(f"{url}/gradio_api/call/{name}/{json.loads(told)['event_id']}", client).decode()
     kind, _, rest = said.rpartition("event: ")[2].partition("\ndata: ")
     return kind, json.loads(rest.strip() or "null")
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def first_answer(page: subprocess.Popen[bytes], url: str) -> str:
+    """What a page that has just been started answers, as soon as it does."""
+    begun = time.monotonic()
+    while page.poll() is None and time.monotonic() < begun + START_SECONDS:
+        with suppress(OSError):
+            return ask(url, 0).decode()
+        time.sleep(0.5)
+    raise SystemExit("The page does not answer.")
 
 
 def own_photo(client: int) -> tuple[bytes, int]:

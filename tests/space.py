@@ -15,23 +15,21 @@ import itertools
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
-from load import SIDE, ask, call, own_photo, upload
+from load import SIDE, ask, call, first_answer, free_port, own_photo, upload
 
 ROOT = Path(__file__).parents[1]
 NEWEST_TORCH = "2.13.0"  # that ZeroGPU runs
-START_SECONDS = 180
 
 
 def front_matter() -> dict[str, Any]:
@@ -92,32 +90,21 @@ def install(environment: Path, torch: str, requirements: Path) -> Path:
 @contextmanager
 def started(python: Path, folder: Path) -> Iterator[tuple[str, str]]:
     """Start the page in its folder, knowing nothing of this machine; gives its address and what it answers first."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url, home = f"http://127.0.0.1:{port}", str(folder.parent)
     known = {"PATH": os.environ["PATH"], "HOME": home, "TMPDIR": home, "GRADIO_SERVER_PORT": str(port)}
     known |= {"SYSTEM": "spaces", "SPACE_ID": "owner/vision-models"}  # by which Gradio knows a Space
     page = subprocess.Popen([python, "app.py"], cwd=folder, env=known)
     try:
-        yield url, first_answer(page, url)
+        with step("Until the page answered"):
+            answer = first_answer(page, url)
+        yield url, answer
     finally:
         page.terminate()
         try:
             page.wait(30)
         except subprocess.TimeoutExpired:
             page.kill()
-
-
-def first_answer(page: subprocess.Popen[bytes], url: str) -> str:
-    """What the page answers, as soon as it does."""
-    begun = time.monotonic()
-    with step("Until the page answered"):
-        while page.poll() is None and time.monotonic() < begun + START_SECONDS:
-            with suppress(OSError):
-                return ask(url, 0).decode()
-            time.sleep(0.5)
-    raise SystemExit("The page does not answer.")
 
 
 def correct(url: str) -> None:
